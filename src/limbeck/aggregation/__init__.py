@@ -1,0 +1,1 @@
+"""Many votes → one label, with a probability."""

@@ -1,0 +1,102 @@
+"""The shared words: Item, Usage, Vote and Label. Everybody who answers is a worker, and every answer is a Vote.
+
+Knows nothing of files, models or any other part of the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One text of the pool.
+
+    Attributes:
+        id: hash of the content (32 hex digits), or the value of the id column.
+        fields: column name → text, in the order of the source.
+        gold: the true label where the source has one; used for evaluation only.
+        people: label → number of people who chose it; a name that is no label of the task counts as "undecided".
+        count: how many equal rows of the source were merged into this item.
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    gold: str | None = None
+    people: Mapping[str, int] | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one answer cost: tokens computed, generated and reused from a shared prefix, and wall seconds."""
+
+    prefilled: int = 0
+    decoded: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prefilled + other.prefilled,
+            self.decoded + other.decoded,
+            self.reused + other.reused,
+            self.seconds + other.seconds,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that were really computed."""
+        return self.prefilled + self.decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One worker's answer to one item.
+
+    Attributes:
+        key: hash of everything that changes the answer; the ledger keeps one vote per key.
+        item: id of the item.
+        worker: name of the agent, student or person.
+        label: the chosen label, or None with a `reason`.
+        reason: why there is no label.
+        scores: raw log-probability of each label in the order of the task's labels, shape [labels], in nats.
+        baseline: what the same prompt scores without the item's content, shape [labels]; set by calibration methods
+            that need one.
+        rationale: the reasoning text behind the label, if the decoder gave one.
+        flags: things a reader must know, such as "truncated".
+        usage: what the answer cost.
+    """
+
+    key: str
+    item: str
+    worker: str
+    label: str | None
+    reason: str | None = None
+    scores: tuple[float, ...] | None = None
+    baseline: tuple[float, ...] | None = None
+    rationale: str | None = None
+    flags: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The aggregated answer to one item.
+
+    Attributes:
+        item: id of the item.
+        label: the winner, or None with `how` saying why.
+        probabilities: posterior over the task's labels, shape [labels], sums to 1 (all equal where nobody voted).
+        confidence: probability of the winner, 0 to 1.
+        accepted: whether the confidence reaches the task's threshold.
+        how: how it was reached: the aggregator's name, or "no votes".
+    """
+
+    item: str
+    label: str | None
+    probabilities: tuple[float, ...]
+    confidence: float
+    accepted: bool
+    how: str

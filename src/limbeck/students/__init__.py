@@ -1,0 +1,1 @@
+"""The small models that learn from labels and that the user keeps."""
