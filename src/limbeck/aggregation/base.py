@@ -5,14 +5,20 @@ Knows nothing of engines, agents, files or of any single aggregator.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.aggregation.calibration import calibrate
+from limbeck.errors import DataError
+from limbeck.records import Vote
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +60,147 @@ class Aggregator(Protocol):
     def __call__(self, table: VoteTable, gold: Integers | None = None) -> Aggregate:
         """Aggregate `table`; `gold` ([I], -1 = unknown) clamps or calibrates where the method can use it."""
         ...
+
+
+def tabulate(
+    votes: Iterable[Vote],
+    *,
+    labels: Sequence[str],
+    items: Sequence[str] | None = None,
+    calibration: Mapping[str, str] | None = None,
+    prior: Sequence[float] | None = None,
+) -> VoteTable:
+    """Votes → one table, each worker's scores calibrated over its own votes in this table.
+
+    The last vote of a worker on an item counts. A vote with scores takes its label from the calibrated scores (ties go
+    to the lowest index), so calibration may change it; without scores its label counts; with neither it is missing.
+    Workers are sorted by name, so the order of the votes does not matter (but for repeated ones).
+
+    Args:
+        votes: the records; votes on items outside `items` are left out.
+        labels: names of the labels in the order of the scores, length K.
+        items: ids of the rows; None = the items of the votes, in order of appearance.
+        calibration: worker → method (see `calibrate`); a worker not named is not calibrated.
+        prior: expected share of each label, shape [K]; None = uniform.
+
+    Raises:
+        DataError: a label that is not in `labels`, scores of another length, or a missing baseline.
+        ConfigError: an unknown method or an unusable prior.
+    """
+    wanted = None if items is None else set(items)
+    last = {(vote.worker, vote.item): vote for vote in votes if wanted is None or vote.item in wanted}
+    rows = list(dict.fromkeys(item for _, item in last)) if items is None else list(items)
+    row_of = {item: row for row, item in enumerate(rows)}
+    by_worker: dict[str, list[Vote]] = {worker: [] for worker in sorted({worker for worker, _ in last})}
+    # In the table's order, so that sums over a worker's votes do not depend on the order in which they were cast.
+    for vote in sorted(last.values(), key=lambda vote: row_of[vote.item]):
+        by_worker[vote.worker].append(vote)
+
+    shape = (len(rows), len(by_worker))
+    choices = np.full(shape, -1, dtype=np.int64)
+    probabilities = np.full((*shape, len(labels)), np.nan)
+    methods = calibration or {}
+    for column, (worker, own) in enumerate(by_worker.items()):
+        scored = [vote for vote in own if vote.scores is not None and max(vote.scores, default=0.0) != -np.inf]
+        if scored:
+            at = [row_of[vote.item] for vote in scored]
+            method = methods.get(worker, "none")
+            baseline = None if method in ("none", "batch") else _score_array(scored, len(labels), baseline=True)
+            logs = calibrate(_score_array(scored, len(labels)), method, baseline=baseline, prior=prior)
+            probabilities[at, column] = np.exp(logs)
+            choices[at, column] = logs.argmax(axis=1)
+        taken = {vote.item for vote in scored}
+        plain = [vote for vote in own if vote.label is not None and vote.item not in taken]
+        if plain:
+            at = [row_of[vote.item] for vote in plain]
+            chosen = _label_indices(plain, labels)
+            choices[at, column] = chosen
+            probabilities[at, column] = np.eye(len(labels))[chosen]
+    return VoteTable(tuple(rows), tuple(by_worker), tuple(labels), choices, probabilities)
+
+
+def _score_array(votes: Sequence[Vote], k: int, *, baseline: bool = False) -> Floats:
+    what = "baseline" if baseline else "scores"
+    found = [vote.baseline if baseline else vote.scores for vote in votes]
+    for vote, values in zip(votes, found, strict=True):
+        if values is None or len(values) != k:
+            has = "no" if values is None else str(len(values))
+            raise DataError(
+                f"The vote of {vote.worker!r} on item {vote.item!r} has {has} {what} for {k} labels.",
+                hint="The votes belong to another task, or to another decoder: start a new run folder.",
+            )
+    return np.array(found, dtype=np.float64)
+
+
+def _label_indices(votes: Sequence[Vote], labels: Sequence[str]) -> list[int]:
+    index = {label: position for position, label in enumerate(labels)}
+    for vote in votes:
+        if vote.label not in index:
+            raise DataError(
+                f"The vote of {vote.worker!r} on item {vote.item!r} is {vote.label!r}, which is no label of the task.",
+                hint=f"The labels are: {', '.join(labels)}.",
+            )
+    return [index[vote.label] for vote in votes if vote.label is not None]
+
+
+def count_votes(choices: Integers, k: int, *, weights: Floats | None = None) -> Floats:
+    """Sum of the workers' weights behind each label, shape [I, K]; a weight is 1 unless given ([W])."""
+    counts = np.zeros((choices.shape[0], k))
+    for worker in range(choices.shape[1]):
+        voted = np.flatnonzero(choices[:, worker] >= 0)
+        counts[voted, choices[voted, worker]] += 1.0 if weights is None else weights[worker]
+    return counts
+
+
+def share_votes(table: VoteTable, *, weights: Floats | None = None) -> Floats:
+    """Shares of the (weighted) votes, shape [I, K]; labels that tie for the first place are told apart by confidence.
+
+    Tied labels share their votes in proportion to the workers' summed probabilities for them (weighted alike): equally
+    where the workers give labels only. An item without votes is uniform.
+    """
+    counts = count_votes(table.choices, len(table.labels), weights=weights)
+    # Equal weights summed in another order differ in the last digits; they are ties all the same.
+    first = counts >= counts.max(axis=1, keepdims=True) - 1e-9
+    tied = (first.sum(axis=1) > 1) & (counts.sum(axis=1) > 0)
+    each = np.ones(table.choices.shape[1]) if weights is None else weights
+    summed = np.einsum("iwk,w->ik", np.nan_to_num(table.probabilities[tied]), each)
+    support = np.where(first[tied], summed, 0.0)
+    pooled = np.where(first[tied], counts[tied], 0.0).sum(axis=1, keepdims=True)
+    counts[tied] = np.where(first[tied], normalise_rows(support) * pooled, counts[tied])
+    return normalise_rows(counts)
+
+
+def normalise_rows(mass: Floats) -> Floats:
+    """Rows ≥ 0 → rows that sum to 1; a row without mass becomes uniform."""
+    total = mass.sum(axis=1, keepdims=True)
+    shares: Floats = np.divide(mass, total, out=np.full_like(mass, 1.0 / mass.shape[1]), where=total > 0)
+    return shares
+
+
+def log_odds(accuracy: Floats, k: int) -> Floats:
+    """Weight of a worker that is right with this probability and errs evenly over the other labels: ≥ 0.01.
+
+    ln(a·(K−1) / (1−a)), optimal for independent errors (Nitzan & Paroush 1982). A worker at or below chance keeps
+    0.01: it speaks where nobody else does, and outvotes nobody who beats chance.
+    """
+    inside = np.clip(accuracy, 1e-9, 1 - 1e-9)
+    odds: Floats = np.maximum(np.log(inside * max(k - 1, 1) / (1 - inside)), 0.01)
+    return odds
+
+
+def share_right(choices: Integers, target: Floats, rows: Booleans, *, smoothing: float) -> Floats:
+    """Each worker's mean credit, shape [W], on `rows` ([I]), where its choice earns that label's entry of `target`.
+
+    `smoothing` further answers at chance 1/K are counted in; a worker without any answer is at chance.
+    """
+    k = target.shape[1]
+    counted = (choices >= 0) & rows[:, None]
+    hits = np.where(counted, np.take_along_axis(target, np.maximum(choices, 0), axis=1), 0.0).sum(axis=0)
+    n = counted.sum(axis=0) + smoothing
+    shares: Floats = np.divide(hits + smoothing / k, n, out=np.full(n.shape, 1.0 / k), where=n > 0)
+    return shares
+
+
+def known_gold(gold: Integers | None, n: int) -> Booleans:
+    """Which of the n items have a gold label."""
+    return np.zeros(n, dtype=np.bool_) if gold is None else np.asarray(gold) >= 0

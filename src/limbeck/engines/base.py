@@ -15,6 +15,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
+# Where an item's text goes in a prompt. A code point that Unicode keeps free for such use and no text may contain.
+HOLE = "\ufdd0"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a chat: who speaks (`system`, `user` or `assistant`) and what."""
@@ -34,13 +38,13 @@ class Tokenizer(Protocol):
         """Text of the tokens; bytes that are no UTF-8 become U+FFFD."""
         ...
 
-    def chat(self, messages: Sequence[Message]) -> list[int]:
-        """Tokens of a conversation, ending where the assistant begins to speak.
+    def frame(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """Tokens of a conversation before and after the one `HOLE` in it, ending where the assistant begins to speak.
 
         Contents are data: control tokens in them are spelt out as text.
 
         Raises:
-            EngineError: when the model has no chat template or its template fails.
+            EngineError: when the model has no chat template, its template fails, or the hole is not there once.
         """
         ...
 

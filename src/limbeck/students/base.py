@@ -5,12 +5,14 @@ Knows nothing of agents, ledgers or of any single student.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from limbeck.errors import StudentError
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,8 +29,8 @@ class Student(Protocol):
         """Calibrated probabilities, shape [texts, labels]; each row sums to 1."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write the student as safetensors and JSON with a model card; never a pickle."""
+    def save(self, folder: Path, *, card: Mapping[str, str] | None = None) -> None:
+        """Write the student as safetensors and JSON with a model card, to which `card` adds; never a pickle."""
         ...
 
 
@@ -57,3 +59,42 @@ class Teacher(Protocol):
             StudentError: when nothing can be learned (no text, one class only).
         """
         ...
+
+
+def label_shares(targets: Floats, weights: Floats, *, count: int, labels: Sequence[str]) -> Floats:
+    """Each label's weighted share of the labels given, shape [K].
+
+    Args:
+        targets: probabilities over the labels, shape [N, K].
+        weights: shape [N], ≥ 0.
+        count: of the training texts: N.
+        labels: names of the labels, length K.
+
+    Raises:
+        StudentError: when these do not belong together, or nothing can be learned from them.
+    """
+    problem = _misfit(targets, weights, count=count, labels=labels)
+    if problem:
+        raise StudentError(f"a student cannot be trained: {problem}", hint="Check what the labels were made from.")
+    useful = int((weights > 0).sum())
+    if useful < 2:
+        raise StudentError(
+            f"a student needs at least two labelled texts of weight above 0, not {useful}", hint="Label more texts."
+        )
+    shares: Floats = np.average(targets, axis=0, weights=weights)
+    if (shares > 1e-9).sum() < 2:
+        only = labels[int(shares.argmax())]
+        raise StudentError(f"every text is labelled {only!r}: nothing to tell apart", hint="Label more texts.")
+    return shares
+
+
+def _misfit(targets: Floats, weights: Floats, *, count: int, labels: Sequence[str]) -> str | None:
+    if len(set(labels)) != len(labels) or len(labels) < 2:
+        return f"at least two different labels are needed, not {list(labels)}"
+    if targets.shape != (count, len(labels)) or weights.shape != (count,):
+        return f"{count} texts and {len(labels)} labels, but targets {targets.shape} and weights {weights.shape}"
+    if not (np.isfinite(targets).all() and (targets >= 0).all() and np.allclose(targets.sum(axis=1), 1, atol=1e-6)):
+        return "targets must be probabilities: at least 0, and each row sums to 1"
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        return "weights must be finite and at least 0"
+    return None

@@ -1,0 +1,8 @@
+"""One worker of the committee: an item in, a Vote out."""
+
+from limbeck.agent.base import Batch, Question, Worker
+from limbeck.agent.language import LanguageAgent
+from limbeck.agent.prompt import Prompt
+from limbeck.agent.similarity import SimilarityAgent
+
+__all__ = ["Batch", "LanguageAgent", "Prompt", "Question", "SimilarityAgent", "Worker"]

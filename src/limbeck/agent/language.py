@@ -1,0 +1,215 @@
+"""A language model as a worker: task + prompt + engine + decoder → votes.
+
+The prompt is split into the part before the text, which all items share and which is computed once per plan, the text,
+and the part after it. Knows nothing of committees, of ledgers' files or of any concrete engine or decoder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from limbeck.agent.base import Batch, Question
+from limbeck.agent.prompt import CHAT, Prompt
+from limbeck.decoding.base import Decoder, Draw
+from limbeck.engines.base import HOLE, Engine
+from limbeck.errors import ConfigError, EngineError
+from limbeck.ledger import vote_key
+from limbeck.records import Item, Usage, Vote
+from limbeck.task import Task, render_item
+
+# A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
+ROWS, TOKENS = 32, 1024
+# What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
+CONTENT_FREE = ("N/A", "[MASK]", "")
+# No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
+BYTES_PER_TOKEN = 16
+
+
+class LanguageAgent:
+    """One annotator made of a language model.
+
+    Args:
+        name: the worker's name.
+        task: what is asked.
+        prompt: how it is asked.
+        engine: scores tokens.
+        decoder: draws the answer; made for this prompt's options.
+        model: the model's name.
+        calibration: none, batch, contextual or pmi.
+        long_text: which part of a text too long for the context is kept: head, tail or middle.
+
+    Raises:
+        ConfigError: when instructions and examples alone fill the context.
+        EngineError: when the model has no chat template and the prompt wants one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        *,
+        prompt: Prompt,
+        engine: Engine,
+        decoder: Decoder,
+        model: str,
+        calibration: str = "batch",
+        long_text: str = "head",
+    ) -> None:
+        self._name, self._task, self._model = name, task, model
+        self._engine, self._decoder = engine, decoder
+        self._calibration, self._long_text = calibration, long_text
+        self._before, self._after = frame(engine, prompt, task)
+        self._lead = prompt.lead
+        self._room = engine.context - len(self._before) - len(self._after) - decoder.reach
+        if self._room < 1:
+            raise ConfigError(
+                f"agent {name}: instructions and examples take {len(self._before) + len(self._after)} of the "
+                f"{engine.context} tokens that {model} can read; no room is left for a text",
+                hint="Use fewer examples or shorter instructions.",
+            )
+        self._prefix: Any = None
+        self._baseline: tuple[float, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The worker's name."""
+        return self._name
+
+    @property
+    def calibration(self) -> str:
+        """How its scores are to be calibrated."""
+        return self._calibration
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens that all prompts share and that are computed once."""
+        return len(self._before)
+
+    def example(self, item: Item) -> str:
+        """The whole prompt for an item as the model reads it, control tokens left out."""
+        question = self._question(item)
+        return self._engine.tokenizer.decode([*self._before, *question.tokens])
+
+    def plan(self, items: Sequence[Item]) -> list[Batch]:
+        """Batches of like length, the longest first: a machine too small for them says so at once."""
+        asked = sorted((self._question(item) for item in items), key=lambda q: (-len(q.tokens), q.item.id))
+        batches: list[Batch] = []
+        while asked:
+            rows = max(1, min(ROWS, TOKENS // len(asked[0].tokens)))
+            batches.append(tuple(asked[:rows]))
+            asked = asked[rows:]
+        return batches
+
+    def answer(self, batch: Batch) -> list[Vote]:
+        """Score the labels for every question of the batch in one pass."""
+        begun = time.perf_counter()
+        first = self._rewind()
+        draws = self._decoder(self._engine, [question.tokens for question in batch])
+        seconds = (time.perf_counter() - begun) / len(batch)
+        return [
+            self._vote(question, draw, fresh=first and i == 0, seconds=seconds)
+            for i, (question, draw) in enumerate(zip(batch, draws, strict=True))
+        ]
+
+    def _vote(self, question: Question, draw: Draw, *, fresh: bool, seconds: float) -> Vote:
+        shared = len(self._before)
+        label = None if draw.scores is None else self._task.labels[int(np.argmax(draw.scores))]
+        return Vote(
+            key=question.key,
+            item=question.item.id,
+            worker=self._name,
+            label=label,
+            reason=draw.reason,
+            scores=draw.scores,
+            baseline=self._baseline if draw.scores is not None else None,
+            flags=question.flags,
+            # Who comes first pays for the prefix; everybody else reuses it.
+            usage=Usage(draw.prefilled + shared * fresh, draw.decoded, shared * (not fresh), seconds),
+        )
+
+    def _question(self, item: Item) -> Question:
+        text = render_item(self._task, item)
+        tokens, flags = self._text_tokens(text)
+        tokens = [*tokens, *self._after]
+        read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
+        key = vote_key(
+            worker=self._name,
+            item=item.id,
+            prompt=hashlib.sha256(read).hexdigest(),
+            engine=self._engine.identity,
+            decoder=self._decoder.identity,
+            baseline=self._calibration if self._calibration in ("contextual", "pmi") else None,
+            labels=self._task.labels,
+        )
+        return Question(key, item, tuple(tokens), flags)
+
+    def _text_tokens(self, text: str) -> tuple[list[int], tuple[str, ...]]:
+        """The text's tokens, cut to what the context has room for; a huge text is cut before it is tokenised."""
+        kept, cut = _cut(self._lead + text, self._room * BYTES_PER_TOKEN, self._long_text)
+        tokens, cut_again = _cut(self._engine.tokenizer.encode(kept), self._room, self._long_text)
+        return tokens, ("truncated",) if cut or cut_again else ()
+
+    def _rewind(self) -> bool:
+        """Bring the engine back to the shared prefix; whether it had to be computed."""
+        if self._prefix is not None:
+            self._engine.restore(self._prefix)
+            return False
+        if self._calibration in ("contextual", "pmi"):
+            self._baseline = self._content_free_scores()
+        self._engine.reset()
+        if self._before:
+            self._engine.extend([self._before], [0])
+        self._prefix = self._engine.snapshot()
+        return True
+
+    def _content_free_scores(self) -> tuple[float, ...]:
+        """What the prompt prefers when there is no text (contextual), or from its last words alone (pmi)."""
+        self._engine.reset()
+        bodies = [list(self._after)]
+        if self._calibration == "contextual":
+            if self._before:
+                self._engine.extend([self._before], [0])
+            bodies = [[*self._engine.tokenizer.encode(self._lead + text), *self._after] for text in CONTENT_FREE]
+        draws = self._decoder(self._engine, bodies)
+        if any(draw.scores is None for draw in draws):
+            raise EngineError(f"agent {self._name}: the prompt without a text cannot be scored: {draws[0].reason}")
+        logs = np.array([draw.scores for draw in draws], np.float64)
+        logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
+        mean = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))
+        return tuple(mean.tolist())
+
+
+def frame(engine: Engine, prompt: Prompt, task: Task) -> tuple[list[int], list[int]]:
+    """Tokens of the prompt before and after the text."""
+    tokenizer = engine.tokenizer
+    if prompt.style == CHAT:
+        *turns, begun = prompt.messages(task)
+        before, after = tokenizer.frame(turns)
+        return before, after + tokenizer.encode(begun.content)
+    head, tail = prompt.document(task).split(HOLE)
+    return tokenizer.start + tokenizer.encode(head), tokenizer.encode(tail)
+
+
+Piece = TypeVar("Piece", str, list[int])
+
+
+def _cut(whole: Piece, room: int, policy: str) -> tuple[Piece, bool]:
+    """At most `room` characters or tokens: the first, the last, or both ends; whether anything was left out."""
+    if len(whole) <= room:
+        return whole, False
+    if policy == "head":
+        return whole[:room], True
+    if policy == "tail":
+        return whole[-room:], True
+    front = (room + 1) // 2
+    return whole[:front] + whole[len(whole) - (room - front) :], True

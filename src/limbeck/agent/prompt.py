@@ -1,0 +1,113 @@
+"""How an item becomes a prompt: instructions, worked examples, the text, and the words just before the answer.
+
+Knows nothing of tokens, engines or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from limbeck.engines.base import HOLE, Message
+from limbeck.task import Task
+
+CHAT, PLAIN = "chat", "plain"
+
+# style → wording and cue, where the task file gives none.
+DEFAULTS = {
+    CHAT: ("{instructions}\n\n{Noun}: {text}", "{Aspect}:"),
+    PLAIN: ("{instructions}\n\n{Noun}: {text}", "{Aspect}:"),
+}
+# The agents of a task file that names none: one small model asked in unlike ways.
+COMMITTEE: tuple[dict[str, str], ...] = (
+    {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT},
+    {"name": "plain", "model": "smollm2-135m-instruct", "style": PLAIN},
+    {"name": "similarity", "encoder": "all-minilm-l6-v2"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One way of asking.
+
+    Attributes:
+        style: `chat` (the model's own template) or `plain` (text that the answer continues).
+        wording: the question; may use {instructions}, {labels}, {noun}, {aspect} and must use {text} once.
+        cue: the words with which the answer begins, such as "Sentiment:"; may use {noun} and {aspect}.
+        label_words: label → the word that stands for it in prompt and answer, where it is not the label itself.
+        label_order: order in which labels are listed: given, reversed or shuffled (by a seed of the task's name).
+        examples: worked examples as (text, label).
+    """
+
+    style: str
+    wording: str
+    cue: str
+    label_words: tuple[tuple[str, str], ...] = ()
+    label_order: str = "given"
+    examples: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def lead(self) -> str:
+        """The blank before the text, which tokenizers join with the text's first word."""
+        return " " if " {text}" in self.wording else ""
+
+    def options(self, task: Task) -> list[str]:
+        """The answer text of each label, in the task's order, as it follows the cue."""
+        words = dict(self.label_words)
+        lead = " " if self.cue else ""
+        return [lead + words.get(label, label) for label in task.labels]
+
+    def messages(self, task: Task) -> list[Message]:
+        """The conversation with a hole for the text; the last message is what the assistant has begun to say."""
+        words = dict(self.label_words)
+        cue = self._fill(self.cue, task)
+        turns: list[Message] = []
+        for text, label in self.examples:
+            turns.append(Message("user", self._ask(task, text)))
+            turns.append(Message("assistant", f"{cue} {words.get(label, label)}".strip()))
+        turns.append(Message("user", self._ask(task, HOLE)))
+        turns.append(Message("assistant", cue))
+        return turns
+
+    def document(self, task: Task) -> str:
+        """The plain prompt with a hole for the text, up to where the answer begins."""
+        *past, last, begun = self.messages(task)
+        pairs = zip(past[::2], past[1::2], strict=True)
+        shown = [f"{ask.content}\n{said.content}\n\n" for ask, said in pairs]
+        return "".join(shown) + f"{last.content}\n{begun.content}"
+
+    def _ask(self, task: Task, text: str) -> str:
+        # The text goes in last, so that braces or placeholders in it stay what they are: text.
+        before, after = self.wording.split("{text}", 1)
+        lead = self.lead if text != HOLE else ""
+        return self._fill(before.removesuffix(" "), task) + lead + text + self._fill(after, task)
+
+    def _fill(self, template: str, task: Task) -> str:
+        words = dict(self.label_words)
+        listed = [words.get(label, label) for label in self._ordered(task)]
+        values = {
+            "instructions": task.instructions,
+            "labels": ", ".join(listed[:-1]) + " or " + listed[-1],
+            "noun": task.noun,
+            "aspect": task.aspect,
+            "Noun": capital(task.noun),
+            "Aspect": capital(task.aspect),
+        }
+        for name, value in values.items():
+            template = template.replace("{" + name + "}", value.replace(HOLE, "\ufffd"))
+        return template
+
+    def _ordered(self, task: Task) -> Sequence[str]:
+        if self.label_order == "reversed":
+            return task.labels[::-1]
+        if self.label_order == "shuffled":
+            order = np.random.default_rng(len(task.labels)).permutation(len(task.labels))
+            return [task.labels[i] for i in order]
+        return task.labels
+
+
+def capital(words: str) -> str:
+    """The same words with a capital first letter."""
+    return words[:1].upper() + words[1:]

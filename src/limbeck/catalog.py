@@ -1,0 +1,295 @@
+"""Every name that a task file may use → the class behind it. The only place that builds parts by name.
+
+Parts are loaded by string when they are asked for, so that a run imports what it uses and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limbeck.agent import LanguageAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.prompt import COMMITTEE, DEFAULTS
+from limbeck.assets.base import Say
+from limbeck.assets.store import Store
+from limbeck.committee import Committee
+from limbeck.encoder import Encoder
+from limbeck.errors import ConfigError, MissingExtra
+from limbeck.flows.facts import describe
+from limbeck.flows.job import Budget, Job, Schedule
+from limbeck.meter import Meter
+from limbeck.pool import Pool, columns, split
+from limbeck.students.base import Student, Teacher
+from limbeck.task import AgentSection, Task, TaskFile, render_item
+
+ENGINES = {
+    "openvino": "limbeck.engines.openvino:load",
+    "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
+}
+DECODERS = {"choice": "limbeck.decoding.choice:Choice"}
+AGGREGATORS = {
+    "majority": "limbeck.aggregation.majority:Majority",
+    "weighted": "limbeck.aggregation.weighted:Weighted",
+    "dawid-skene": "limbeck.aggregation.dawid_skene:DawidSkene",
+    "opinion-pool": "limbeck.aggregation.opinion_pool:OpinionPool",
+}
+SELECTORS = {
+    "random": "limbeck.selection.random:Random",
+    "least-confidence": "limbeck.selection.uncertainty:LeastConfidence",
+    "margin": "limbeck.selection.uncertainty:Margin",
+    "entropy": "limbeck.selection.uncertainty:Entropy",
+    "disagreement": "limbeck.selection.disagreement:VoteEntropy",
+    "k-centre": "limbeck.selection.diversity:KCentre",
+    "k-means": "limbeck.selection.diversity:KMeans",
+}
+COLD = ("random", "k-centre", "k-means")
+DIVERSE = {"k-centre", "k-means"}
+STUDENTS = {"linear": "limbeck.students.linear:LinearTeacher"}
+LOADERS = {"linear": "limbeck.students.linear:load_student"}
+PROTOCOLS = ("vote",)
+# Task-file key → the names that may stand there, for `task.load_task`.
+NAMES: Mapping[str, Sequence[str]] = {
+    "committee.protocol": PROTOCOLS,
+    "committee.aggregate": tuple(AGGREGATORS),
+    "selection.strategy": tuple(SELECTORS),
+    "selection.cold": COLD,
+    "student.kind": tuple(STUDENTS),
+    "agents.engine": tuple(ENGINES),
+}
+EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu"}
+
+
+def resolve(reference: str) -> Any:
+    """`module:name` → the object.
+
+    Raises:
+        MissingExtra: when an optional package is not installed; the hint is the install line.
+    """
+    module, _, path = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        raise MissingExtra(f"{error.name} is not installed", hint=f"pip install 'limbeck[{extra}]'") from error
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def build_encoder(name: str, store: Store, *, say: Say | None = None) -> Encoder:
+    """The encoder of that name, fetched if it is not there; its vectors are kept in the store."""
+    folder = store.pull(name, say)
+    weights = store.lock_entry(name)["files"]["onnx/model.onnx_data"]
+    identity = f"{name}:{weights[:16]}"
+    return Encoder(folder, identity=identity, cache=store.root / "vectors")
+
+
+def open_student(folder: Path, kind: str, *, encoder: str | None, store: Store, say: Say | None = None) -> Student:
+    """A kept student of one kind, with the encoder it was taught with.
+
+    Raises:
+        ConfigError: for a kind that is not known here.
+    """
+    if kind not in LOADERS:
+        raise ConfigError(f"{folder}: a student of kind {kind!r} is not known here", hint="Is limbeck too old for it?")
+    built = build_encoder(encoder, store, say=say) if encoder else None
+    student: Student = resolve(LOADERS[kind])(folder, encoder=built)
+    return student
+
+
+class Workshop:
+    """Builds the parts of one task file, each model once however many agents use it.
+
+    Args:
+        file: the task file.
+        store: where models, encoders and data sets are kept.
+        meter: running; what loading costs is booked on the phase "load".
+        say: is told what is being fetched.
+    """
+
+    def __init__(self, file: TaskFile, store: Store, meter: Meter, *, say: Say | None = None) -> None:
+        self._file, self._store, self._meter, self._say = file, store, meter, say
+        self._engines: dict[tuple[str, str], Any] = {}
+        self._encoders: dict[str, Encoder] = {}
+        self._used: dict[str, dict[str, Any]] = {}
+
+    def job(self) -> Job:
+        """All parts of the run.
+
+        Raises:
+            LimbeckError: whatever is wrong with the task file, its data or its models.
+        """
+        file = self._file
+        with self._meter.phase("read"):
+            pool, test = self._data()
+        task = self._task()
+        with self._meter.phase("load"):
+            encoder = self._encoder(file.student.encoder) if file.student.encoder else None
+            selecting = self._selecting(encoder)
+            committee = Committee(tuple(self._workers(task)), file.committee.protocol)
+        prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
+        chosen, cold = file.selection.strategy, file.selection.cold
+        return Job(
+            task=task,
+            pool=pool,
+            test=test,
+            committee=committee,
+            aggregator=resolve(AGGREGATORS[file.committee.aggregate])(),
+            aggregate=file.committee.aggregate,
+            prior=prior,
+            accept=file.committee.accept,
+            schedule=Schedule(
+                file.selection.rounds,
+                file.selection.start,
+                (cold, resolve(SELECTORS[cold])()),
+                (chosen, resolve(SELECTORS[chosen])()),
+            ),
+            budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
+            teach=self._teacher(encoder),
+            encoder=selecting,
+            min_confidence=file.student.min_confidence,
+            seed=file.data.seed,
+            facts=describe(file, task, pool, committee=committee, assets=self._used),
+        )
+
+    def _task(self) -> Task:
+        path, _ = self._located(self._file.data.pool)
+        return Task.of(self._file, columns(path))
+
+    def _located(self, name: str) -> tuple[Path, bool]:
+        """Where a data set lies, and whether it is a built-in one."""
+        path = self._file.data_path(name)
+        if path is not None:
+            return path, False
+        folder = self._store.pull(name, self._say)
+        self._used[name] = self._store.lock_entry(name)
+        return folder / "items.jsonl", True
+
+    def _data(self) -> tuple[Pool, Pool | None]:
+        data, task = self._file.data, self._task()
+        pool = self._pool(data.pool, task, limit=data.limit)
+        if data.test is None:
+            return pool, None
+        if data.test.path is None:
+            rest, test = split(pool, share=data.test.share, items=data.test.items, seed=data.seed)
+            return rest, test
+        return pool, self._pool(data.test.path, task, limit=None)
+
+    def _pool(self, name: str, task: Task, *, limit: int | None) -> Pool:
+        data = self._file.data
+        path, built_in = self._located(name)
+        return Pool.read(
+            path,
+            show=task.show,
+            gold=data.gold or ("gold" if built_in else None),
+            people=data.people or ("people" if built_in else None),
+            id_column=data.id or ("id" if built_in else None),
+            limit=limit,
+            seed=data.seed,
+        )
+
+    def _selecting(self, encoder: Encoder | None) -> Encoder | None:
+        """The encoder that the selectors need, if any does."""
+        if not {self._file.selection.strategy, self._file.selection.cold} & DIVERSE:
+            return None
+        return encoder or self._encoder("all-minilm-l6-v2")
+
+    def _encoder(self, name: str) -> Encoder:
+        if name not in self._encoders:
+            self._encoders[name] = build_encoder(name, self._store, say=self._say)
+            self._used[name] = self._store.lock_entry(name)
+        return self._encoders[name]
+
+    def _engine(self, kind: str, model: str) -> Any:
+        if (kind, model) not in self._engines:
+            load = resolve(ENGINES[kind])
+            if kind == "scripted":
+                self._engines[kind, model] = load(self._file.resolve(model))
+            else:
+                source, sha256 = self._model(model)
+                self._engines[kind, model] = load(source, self._store.root / "converted", sha256=sha256)
+        return self._engines[kind, model]
+
+    def _model(self, name: str) -> tuple[Path, str | None]:
+        """The GGUF file behind a model's name, and its sha256 where the catalogue knows it."""
+        if name.endswith(".gguf"):
+            return self._file.resolve(name), None
+        folder = self._store.pull(name, self._say)
+        self._used[name] = self._store.lock_entry(name)
+        found = sorted(folder.glob("*.gguf"))
+        if len(found) != 1:
+            raise ConfigError(
+                f"{name}: holds {len(found)} GGUF files, one is needed",
+                hint="Name one: hf:owner/name:file.gguf. Models without a GGUF file need another engine.",
+            )
+        return found[0], self._used[name]["files"][found[0].name]
+
+    def _workers(self, task: Task) -> list[Worker]:
+        sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+        return [self._worker(task, section, i) for i, section in enumerate(sections)]
+
+    def _worker(self, task: Task, section: AgentSection, place: int) -> Worker:
+        name = section.name or f"agent-{place + 1}"
+        calibration = section.decode.choice.calibration
+        if section.encoder is not None:
+            encoder = self._encoder(section.encoder)
+            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
+        assert section.model is not None  # the task file's own rule: exactly one of the two
+        engine = self._engine(section.engine, section.model)
+        prompt = self._prompt(task, section)
+        options = [engine.tokenizer.encode(option) for option in prompt.options(task)]
+        return LanguageAgent(
+            name,
+            task,
+            prompt=prompt,
+            engine=engine,
+            decoder=resolve(DECODERS["choice"])(options, end=engine.tokenizer.end),
+            model=section.model,
+            calibration=calibration,
+            long_text=section.long_text,
+        )
+
+    def _prompt(self, task: Task, section: AgentSection) -> Prompt:
+        wording, cue = DEFAULTS[section.style]
+        return Prompt(
+            style=section.style,
+            wording=section.wording or wording,
+            cue=cue if section.cue is None else section.cue,
+            label_words=tuple(section.label_words.items()),
+            label_order=section.label_order,
+            examples=self._examples(task, section),
+        )
+
+    def _examples(self, task: Task, section: AgentSection) -> tuple[tuple[str, str], ...]:
+        wanted = section.examples
+        if not wanted.number:
+            return ()
+        assert wanted.source is not None  # the task file's own rule: examples need a file
+        pool = self._pool(wanted.source, task, limit=None)
+        known = [item for item in pool if item.gold in task.labels]
+        rng = np.random.default_rng(self._file.data.seed)
+        if wanted.choose != "first":
+            known = [known[i] for i in rng.permutation(len(known))]
+        if wanted.choose == "balanced":
+            rank: dict[str | None, int] = {}
+            order = []
+            for item in known:
+                rank[item.gold] = rank.get(item.gold, 0) + 1
+                order.append(rank[item.gold])
+            known = [known[i] for i in np.argsort(order, kind="stable")]
+        return tuple((render_item(task, item), str(item.gold)) for item in known[: wanted.number])
+
+    def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:
+        kind = resolve(STUDENTS[self._file.student.kind])
+
+        def teach(tuning: Any) -> Teacher:
+            teacher: Teacher = kind(encoder, tuning=tuning)
+            return teacher
+
+        return teach

@@ -1,0 +1,245 @@
+"""The command line: parse, build through the catalog, run a flow, print. No logic.
+
+Knows nothing of how anything is done.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+import limbeck
+from limbeck import console
+from limbeck.assets.store import Store
+from limbeck.catalog import NAMES, Workshop, open_student
+from limbeck.doctor import examine
+from limbeck.errors import LimbeckError, RunError
+from limbeck.flows.export import FORMATS, write_labels
+from limbeck.flows.init import init as draft
+from limbeck.flows.plan import plan as make_plan
+from limbeck.flows.predict import predict as label_texts
+from limbeck.flows.run import FACTS, STUDENT, finished
+from limbeck.flows.run import run as do_run
+from limbeck.flows.status import status as look
+from limbeck.ledger import Ledger
+from limbeck.meter import Meter
+from limbeck.report import write_report
+from limbeck.task import Task, fingerprint, load_task
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=True)
+
+
+def main() -> None:
+    """Run the command line; errors become one message and an exit code."""
+    try:
+        code = commands(standalone_mode=False)
+    except LimbeckError as error:
+        console.complain(str(error))
+        code = error.exit_code
+    except click.UsageError as error:
+        console.complain(f"{error.format_message()}\n  limbeck --help lists the commands")
+        code = 2
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        console.complain("interrupted; what was done is kept, the same command goes on from here")
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code or 0)
+
+
+def command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A verb with --json and --quiet, and an example at the end of its help."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @wraps(function)
+        def inner(*args: Any, as_json: bool, quiet: bool, **options: Any) -> Any:
+            return function(*args, out=console.Console(as_json=as_json, quiet=quiet), **options)
+
+        inner = click.option("--quiet", is_flag=True, help="Print errors only.")(inner)
+        inner = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(inner)
+        return click.command(epilog=f"Example: {example}")(inner)
+
+    return decorate
+
+
+@click.group()
+@click.version_option(limbeck.__version__, prog_name="limbeck")
+def commands() -> None:
+    """Label texts with a committee of small language models on this machine, and keep a model of your own."""
+
+
+@command("limbeck init reviews.csv")
+@click.argument("source", type=FILE)
+@click.option("--task", "target", type=FILE, default=Path("task.yaml"), show_default=True, help="File to write.")
+@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+def init(source: Path, target: Path, *, force: bool, out: console.Console) -> None:
+    """Look at SOURCE and write a commented task file."""
+    found = draft(source, target, overwrite=force)
+    out.result(
+        {"task": str(found.path), "text": found.text_column, "label": found.label_column, "labels": found.labels},
+        f"{found.path}: texts in {found.text_column!r}, "
+        + (f"labels in {found.label_column!r}: {', '.join(found.labels)}" if found.label_column else "no label column")
+        + f"\nRead it, mend what was guessed wrong, then: limbeck plan {found.path}",
+    )
+
+
+@command("limbeck doctor")
+def doctor(out: console.Console) -> None:
+    """Say what works on this machine, what is missing, and what to do about it."""
+    checks = examine(Store())
+    out.result([one.row() for one in checks], console.checklist(checks))
+
+
+@click.group()
+def models() -> None:
+    """List, fetch, add and check models, encoders and data sets."""
+
+
+@command("limbeck models list")
+def models_list(out: console.Console) -> None:
+    """Show everything that has a name here."""
+    store = Store()
+    state = dict(store.verify())
+    rows = [
+        {"name": a.name, "kind": a.kind, "state": state.get(a.name, "missing"), "licence": a.licence, "about": a.about}
+        for a in store.list()
+    ]
+    out.result(rows, console.table(rows))
+
+
+@command("limbeck models pull smollm2-135m-instruct")
+@click.argument("names", nargs=-1, required=True)
+def models_pull(names: tuple[str, ...], out: console.Console) -> None:
+    """Fetch assets by name, verify them and keep them."""
+    store = Store()
+    folders = {name: str(store.pull(name, out.say)) for name in names}
+    out.result(folders, "\n".join(f"{name}: {folder}" for name, folder in folders.items()))
+
+
+@command("limbeck models import my-model.gguf")
+@click.argument("file", type=FILE)
+def models_import(file: Path, out: console.Console) -> None:
+    """Add a GGUF file of your own, or an archive that was brought by hand."""
+    asset = Store().import_file(file, out.say)
+    out.result({"name": asset.name}, f"added; a task file can say `model: {asset.name}`")
+
+
+@command("limbeck models verify")
+@click.argument("name", required=False)
+def models_verify(name: str | None, out: console.Console) -> None:
+    """Hash every file anew and compare it with what it must be."""
+    found = Store().verify(name)
+    out.result(dict(found), "\n".join(f"{asset}: {state}" for asset, state in found))
+    if any(state not in ("ok", "missing") for _, state in found):
+        raise click.exceptions.Exit(1)
+
+
+@command("limbeck plan task.yaml")
+@click.argument("task", type=FILE)
+def plan(task: Path, out: console.Console) -> None:
+    """Time a pilot of some 20 items and predict what the run will cost. Changes nothing."""
+    with Meter() as meter:
+        job = Workshop(load_task(task, names=NAMES), Store(), meter, say=out.say).job()
+        with out.progress() as notify:
+            found = make_plan(job, notify=notify)
+    out.result(found, console.plan(found))
+
+
+@command("limbeck run task.yaml --run runs/reviews")
+@click.argument("task", type=FILE)
+@click.option("--run", "folder", type=FOLDER, help="Run folder.  [default: runs/NAME, NAME from the task file]")
+@click.option("--watts", type=click.FloatRange(min=0, min_open=True), help="The machine's draw, if you measured it.")
+def run(task: Path, folder: Path | None, watts: float | None, out: console.Console) -> None:
+    """Annotate, learn, distill, evaluate and report. Run again to go on; a finished run is left alone."""
+    file = load_task(task, names=NAMES)
+    folder = folder or Path("runs") / (file.task.name or task.stem)
+    stamp = fingerprint(file)
+    if finished(folder, stamp):
+        out.result({"run": str(folder), "state": "finished"}, f"{folder} is finished: {folder / 'report.html'}")
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    with Meter(watts=watts) as meter:
+        job = Workshop(file, Store(), meter, say=out.say).job()
+        with out.progress() as notify:
+            metrics = do_run(job, folder, meter=meter, fingerprint=stamp, notify=notify)
+    shutil.copyfile(task, folder / "task.yaml")
+    page = write_report(folder)
+    out.result(
+        {"run": str(folder), "state": "finished", "report": str(page), "metrics": metrics},
+        "\n".join([metrics["sentence"], *(f"Note: {text}" for text in metrics["warnings"]), f"Report: {page}"]),
+    )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@command("limbeck status runs/reviews")
+@click.argument("folder", type=FOLDER)
+def status(folder: Path, out: console.Console) -> None:
+    """Say where a run stands."""
+    found = look(folder)
+    out.result(found, console.pairs(found))
+
+
+@command("limbeck report runs/reviews")
+@click.argument("folder", type=FOLDER)
+def report(folder: Path, out: console.Console) -> None:
+    """Write the report of a finished run anew."""
+    page = write_report(folder)
+    out.result({"report": str(page)}, str(page))
+
+
+@command("limbeck export runs/reviews --to parquet")
+@click.argument("folder", type=FOLDER)
+@click.option("--to", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="Format.")
+def export(folder: Path, kind: str, out: console.Console) -> None:
+    """Write the labels with their probabilities and every agent's vote."""
+    with Ledger.read(folder) as view:
+        facts = view.meta(FACTS)
+        if facts is None:
+            raise RunError(f"{folder}: nothing was labelled yet", hint="limbeck run task.yaml")
+        labels = tuple(facts["labels"])
+        task = Task(facts["card"]["task"], labels, (None,) * len(labels), "", tuple(facts["show"]))
+        prior = None if facts["prior"] is None else [facts["prior"][label] for label in labels]
+        path = write_labels(folder, view, task, facts["calibration"], prior=prior, kind=kind)
+    out.result({"file": str(path)}, str(path))
+
+
+@command("limbeck predict runs/reviews new.csv > labels.csv")
+@click.argument("folder", type=FOLDER)
+@click.argument("texts", type=FILE)
+@click.option("--out", "target", type=FILE, help="File to write.  [default: the terminal]")
+def predict(folder: Path, texts: Path, target: Path | None, out: console.Console) -> None:
+    """Label new texts with the run's student; needs no language model."""
+    with Ledger.read(folder) as view:
+        facts = view.meta(FACTS)
+    if facts is None or not (folder / STUDENT).is_dir():
+        raise RunError(f"{folder}: there is no student here", hint="limbeck run task.yaml makes one.")
+    student = open_student(folder / STUDENT, facts["student"], encoder=facts["encoder"], store=Store(), say=out.say)
+    with console.writing(target) as stream:
+        count = label_texts(student, texts, stream, show=facts["show"])
+    if target is not None:
+        out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
+
+
+for _verb in (init, doctor, plan, run, status, report, export, predict):
+    commands.add_command(_verb)
+for _name, _verb in (
+    ("list", models_list),
+    ("pull", models_pull),
+    ("import", models_import),
+    ("verify", models_verify),
+):
+    models.add_command(_verb, _name)
+commands.add_command(models)

@@ -1,0 +1,198 @@
+"""The embedded engine: causal language models on the OpenVINO runtime, one stateful session, on the CPU.
+
+The model is a stateful OpenVINO model with the inputs `input_ids`, `attention_mask`, `position_ids` and `beam_idx`.
+`beam_idx` reorders the key/value cache, which is exactly what `parents` asks for. The attention mask may have holes, so
+ragged rows are padded on the right and the padding is masked for ever; positions are given explicitly.
+Knows nothing of prompts, labels, strategies or of how a model file became an OpenVINO model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+from openvino import opset13 as ops
+
+from limbeck.engines.base import Floats, Tokenizer
+from limbeck.engines.container import Container
+from limbeck.engines.gguf import converted, inspect
+from limbeck.engines.reference import Agreement, check
+from limbeck.engines.tokens import ByteTokenizer
+from limbeck.errors import EngineError
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A session's memory: every layer's key/value cache, the mask over it and each row's length."""
+
+    caches: dict[str, npt.NDArray[Any]]
+    mask: Integers
+    lengths: Integers
+
+
+class OpenVinoEngine:
+    """One model in one stateful session.
+
+    Args:
+        folder: holds `openvino_model.xml` and its weights.
+        tokenizer: text ↔ tokens of the same model.
+        context: the longest row, in tokens.
+        source: sha256 of the model file that the folder was made from.
+        threads: threads to use; None = all the process may use.
+
+    Raises:
+        EngineError: when the folder holds no model of the expected form.
+    """
+
+    def __init__(
+        self, folder: Path, tokenizer: Tokenizer, *, context: int, source: str, threads: int | None = None
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._context = context
+        self._threads = threads or usable_cores()
+        self._source = source
+        try:
+            core = ov.Core()
+            model = core.read_model(folder / "openvino_model.xml")
+            _project_last_token_only(model)
+            compiled = core.compile_model(
+                model,
+                "CPU",
+                {
+                    "INFERENCE_NUM_THREADS": self._threads,
+                    "INFERENCE_PRECISION_HINT": "f32",
+                    "PERFORMANCE_HINT": "LATENCY",
+                },
+            )
+            self._request = compiled.create_infer_request()
+        except RuntimeError as error:
+            raise EngineError(
+                f"{folder}: OpenVINO cannot load this model: {str(error).strip().splitlines()[-1]}",
+                hint="limbeck models verify checks the file; limbeck models import FILE.gguf converts one anew.",
+            ) from error
+        self._mask: Integers
+        self._lengths: Integers
+        self.reset()
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text ↔ tokens of the engine's model."""
+        return self._tokenizer
+
+    @property
+    def context(self) -> int:
+        """The longest row, in tokens."""
+        return self._context
+
+    @property
+    def identity(self) -> str:
+        """The model file's sha256, the engine and its version."""
+        return f"openvino:{ov.__version__.split('-')[0]}:{self._source}"
+
+    def reset(self) -> None:
+        """Forget everything: one empty row again."""
+        self._request.reset_state()
+        self._mask = np.zeros((1, 0), np.int64)
+        self._lengths = np.zeros(1, np.int64)
+
+    def extend(self, rows: Sequence[Sequence[int]], parents: Sequence[int]) -> Floats:
+        """Continue rows of the previous call; see `Engine.extend`."""
+        origin = np.asarray(parents, np.int64)
+        sizes = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+        start = self._checked(origin, sizes)
+        width = int(sizes.max())
+        real = np.arange(width) < sizes[:, None]
+        ids = np.zeros(real.shape, np.int64)
+        ids[real] = np.concatenate([np.asarray(row, np.int64) for row in rows])
+        self._mask = np.concatenate([self._mask[origin], real.astype(np.int64)], axis=1)
+        self._lengths = start + sizes
+        self._request.infer(
+            {
+                "input_ids": ids,
+                "attention_mask": self._mask,
+                "position_ids": start[:, None] + np.arange(width),
+                "beam_idx": origin.astype(np.int32),
+                "last": sizes - 1,
+            }
+        )
+        logits: Floats = self._request.get_output_tensor(0).data[:, 0].astype(np.float32)
+        return logits
+
+    def snapshot(self) -> State:
+        """The state as a value that `restore` takes."""
+        caches = {state.name: np.array(state.state.data) for state in self._request.query_state()}
+        return State(caches, self._mask.copy(), self._lengths.copy())
+
+    def restore(self, state: State) -> None:
+        """Go back to a state that `snapshot` gave."""
+        for variable in self._request.query_state():
+            variable.state = ov.Tensor(state.caches[variable.name])
+        self._mask, self._lengths = state.mask.copy(), state.lengths.copy()
+
+    def _checked(self, parents: Integers, sizes: Integers) -> Integers:
+        """Lengths of the parents, once the call was found in order."""
+        if len(sizes) == 0 or sizes.min() == 0:
+            raise EngineError("extend: a row without tokens cannot be scored")
+        if len(parents) != len(sizes) or parents.min() < 0 or parents.max() >= len(self._lengths):
+            raise EngineError(f"extend: a parent does not exist; the engine holds {len(self._lengths)} rows")
+        start = self._lengths[parents]
+        longest = int((start + sizes).max())
+        if longest > self._context:
+            raise EngineError(f"extend: a row of {longest} tokens is longer than the context of {self._context}")
+        return start
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load(source: Path, cache: Path, *, sha256: str | None = None, threads: int | None = None) -> OpenVinoEngine:
+    """An engine for a GGUF file, converted at first use and checked against the file's own weights.
+
+    Args:
+        source: the GGUF file.
+        cache: where conversions are kept.
+        sha256: of the file, where it is known already.
+        threads: see `OpenVinoEngine`.
+
+    Raises:
+        EngineError: when the file is damaged, of an unknown kind, or its conversion differs from it.
+    """
+    container = Container(source)
+    tokenizer = ByteTokenizer(container.values("tokenizer."))
+    context = inspect(source).context
+
+    def compare(folder: Path) -> Agreement:
+        candidate = OpenVinoEngine(folder, tokenizer, context=context, source="unchecked", threads=threads)
+
+        def score(rows: Sequence[Sequence[int]]) -> Floats:
+            candidate.reset()
+            return candidate.extend(rows, [0] * len(rows))
+
+        return check(source, tokenizer.encode, score)
+
+    folder = converted(source, cache, check=compare, sha256=sha256)
+    return OpenVinoEngine(folder, tokenizer, context=context, source=folder.name, threads=threads)
+
+
+def _project_last_token_only(model: ov.Model) -> None:
+    """Compute logits for each row's last token instead of for all: saves a vocabulary-wide product per token."""
+    projection = model.outputs[0].node
+    while projection.get_type_name() != "MatMul":
+        projection = projection.input_value(0).get_node()
+    last = ops.parameter([-1], np.int64, name="last")
+    last.output(0).set_names({"last"})
+    axis = ops.constant(np.array(1))
+    picked = ops.gather(projection.input_value(0), ops.unsqueeze(last, axis), axis, 1)
+    projection.input(0).replace_source_output(picked.output(0))
+    model.add_parameters([last])
+    model.validate_nodes_and_infer_types()

@@ -1,0 +1,181 @@
+"""Text ↔ tokens of one model, from the tables in its GGUF file; the model's chat template in a sandbox.
+
+Text is data: control tokens that stand in a text are spelt out letter by letter, never obeyed. Only the template itself
+may place them. Knows nothing of scores or of how an engine works.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+import jinja2.sandbox
+from tokenizers import Regex, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Splitter
+from tokenizers.models import BPE
+
+from limbeck.engines.base import HOLE, Message
+from limbeck.errors import EngineError
+
+CONTROL, USER_DEFINED = 3, 4
+
+_GPT4 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}"
+    r"| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def _pattern(numbers: str) -> Any:
+    """Words, numbers and the rest apart, by a regular expression; then bytes."""
+    split = pre_tokenizers.Split(Regex(_GPT4.format(numbers=numbers)), behavior="isolated")
+    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def _byte_level() -> Any:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def _digits_apart() -> Any:
+    return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), _byte_level()])
+
+
+# What the field `tokenizer.ggml.pre` of a GGUF file means.
+_SPLITTERS = {
+    "gpt-2": _byte_level,
+    "smollm": _digits_apart,
+    "qwen2": lambda: _pattern(r"\p{N}"),
+    "llama-bpe": lambda: _pattern(r"\p{N}{1,3}"),
+}
+
+
+class ByteTokenizer:
+    """Byte-level pair encoding (GPT-2, SmolLM, Qwen2, Llama 3) from a GGUF file's tables.
+
+    Args:
+        fields: the `tokenizer.*` fields of the file by their full names.
+
+    Raises:
+        EngineError: when the file's tokenizer is of another kind.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        kind, splitter = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "gpt-2")
+        if kind != "gpt2" or splitter not in _SPLITTERS:
+            raise EngineError(
+                f"tokenizer {kind!r} with splitter {splitter!r} is not supported",
+                hint=f"Byte-level tokenizers are: gpt2 with {', '.join(sorted(_SPLITTERS))}.",
+            )
+        pieces: list[str] = fields["tokenizer.ggml.tokens"]
+        kinds: list[int] = fields.get("tokenizer.ggml.token_type", [1] * len(pieces))
+        special = [i for i, kind in enumerate(kinds) if kind in (CONTROL, USER_DEFINED)]
+        self._special = {pieces[i]: i for i in special}
+        self._hidden = {i for i in special if kinds[i] == CONTROL}
+        self._marks = re.compile(
+            "|".join(re.escape(p) for p in sorted(self._special, key=len, reverse=True)) or r"(?!)"
+        )
+        letters = {letter: byte for byte, letter in _byte_letters().items()}
+        self._bytes = [
+            piece.encode() if i in special else bytes(letters.get(c, 63) for c in piece)
+            for i, piece in enumerate(pieces)
+        ]
+        vocabulary = {piece: i for i, piece in enumerate(pieces) if piece not in self._special}
+        merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
+        self._splitter = Splitter(BPE(vocab=vocabulary, merges=merges, ignore_merges=splitter == "llama-bpe"))
+        self._splitter.pre_tokenizer = _SPLITTERS[splitter]()
+        if splitter == "qwen2":
+            self._splitter.normalizer = normalizers.NFC()
+        self._template: str | None = fields.get("tokenizer.chat_template")
+        self._names = {
+            "bos_token": _name(pieces, fields.get("tokenizer.ggml.bos_token_id")),
+            "eos_token": _name(pieces, fields.get("tokenizer.ggml.eos_token_id")),
+        }
+        adds_bos = bool(fields.get("tokenizer.ggml.add_bos_token", False))
+        self._start = [int(fields["tokenizer.ggml.bos_token_id"])] if adds_bos else []
+        ends = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
+        self._end = frozenset(int(fields[name]) for name in ends if name in fields)
+
+    @property
+    def has_chat(self) -> bool:
+        """Whether the file brings a chat template."""
+        return self._template is not None
+
+    @property
+    def start(self) -> list[int]:
+        """The beginning-of-sequence token where the model wants one."""
+        return list(self._start)
+
+    @property
+    def end(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        return self._end
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of plain text; lone surrogates become U+FFFD."""
+        clean = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        tokens: list[int] = self._splitter.encode(clean, add_special_tokens=False).ids
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of the tokens without control tokens."""
+        return b"".join(self._bytes[t] for t in tokens if t not in self._hidden).decode("utf-8", "replace")
+
+    def frame(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """Tokens of a conversation before and after the hole, up to where the assistant begins to speak."""
+        if self._template is None:
+            raise EngineError("this model has no chat template", hint="Use `style: plain` for this agent.")
+        # The template sees a mark in place of each content, so that no content can take part in its control flow.
+        marks = [f"\x02{i}\x03" for i in range(len(messages))]
+        shown = [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
+        text = self._render(shown)
+        start = [] if self._names["bos_token"] and text.startswith(self._names["bos_token"]) else self.start
+        sides: list[list[int]] = [start]
+        for part in re.split(r"(\x02\d+\x03)", text):
+            if part in marks:
+                first, *others = messages[marks.index(part)].content.split(HOLE)
+                sides[-1] = sides[-1] + self.encode(first)
+                sides += [self.encode(other) for other in others]
+            else:
+                sides[-1] = sides[-1] + self._encode_template(part)
+        if len(sides) != 2:
+            raise EngineError(
+                f"the model's chat template shows the text {len(sides) - 1} times instead of once",
+                hint="Use `style: plain` for this agent.",
+            )
+        return sides[0], sides[1]
+
+    def _render(self, messages: list[dict[str, str]]) -> str:
+        sandbox = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        sandbox.globals["raise_exception"] = _refuse
+        try:
+            template = sandbox.from_string(self._template or "")
+            return template.render(messages=messages, add_generation_prompt=True, tools=None, **self._names)
+        except (jinja2.TemplateError, TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+            raise EngineError(
+                f"the model's chat template failed: {error}", hint="Use `style: plain` for this agent."
+            ) from error
+
+    def _encode_template(self, text: str) -> list[int]:
+        """Tokens of a template's own text, where control tokens count."""
+        tokens, position = [], 0
+        for mark in self._marks.finditer(text):
+            tokens += self.encode(text[position : mark.start()])
+            tokens.append(self._special[mark.group()])
+            position = mark.end()
+        return tokens + self.encode(text[position:])
+
+
+def _refuse(message: str) -> None:
+    raise jinja2.TemplateError(message)
+
+
+def _name(pieces: list[str], index: int | None) -> str:
+    return "" if index is None else pieces[index]
+
+
+def _byte_letters() -> dict[int, str]:
+    """GPT-2's map from bytes to printable letters (Radford et al. 2019)."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}

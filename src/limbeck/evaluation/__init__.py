@@ -1,0 +1,63 @@
+"""How good labels are: scores, calibration, agreement of workers, agreement with people, paired comparison.
+
+Pure functions over arrays. Every statistic comes as an `Estimate` with an interval, or with the reason why not. Knows
+nothing of models, engines, files or pages.
+"""
+
+from limbeck.evaluation.agreement import (
+    PanelDiagnosis,
+    diagnose,
+    effective_votes,
+    pairwise_agreement,
+    panel_warning,
+)
+from limbeck.evaluation.calibration import (
+    Acceptance,
+    Bin,
+    CoveragePoint,
+    acceptance,
+    calibration_error,
+    coverage_curve,
+    reliability,
+)
+from limbeck.evaluation.comparison import Comparison, compare, mcnemar
+from limbeck.evaluation.intervals import Estimate
+from limbeck.evaluation.people import (
+    PeopleAgreement,
+    against_people,
+    human_shares,
+    rank_correlation,
+    rater_accuracy,
+)
+from limbeck.evaluation.scores import ClassScore, accuracy, brier, confusion, log_loss, macro_f1, per_class
+
+__all__ = [
+    "Acceptance",
+    "Bin",
+    "ClassScore",
+    "Comparison",
+    "CoveragePoint",
+    "Estimate",
+    "PanelDiagnosis",
+    "PeopleAgreement",
+    "acceptance",
+    "accuracy",
+    "against_people",
+    "brier",
+    "calibration_error",
+    "compare",
+    "confusion",
+    "coverage_curve",
+    "diagnose",
+    "effective_votes",
+    "human_shares",
+    "log_loss",
+    "macro_f1",
+    "mcnemar",
+    "pairwise_agreement",
+    "panel_warning",
+    "per_class",
+    "rank_correlation",
+    "rater_accuracy",
+    "reliability",
+]

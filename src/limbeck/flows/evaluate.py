@@ -1,0 +1,176 @@
+"""evaluate: labels and student against gold and against people, as the blocks of metrics.json.
+
+Gold is used here and nowhere else. Knows nothing of files, models or of how the labels came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from limbeck.aggregation.base import VoteTable
+from limbeck.evaluation import (
+    acceptance,
+    accuracy,
+    against_people,
+    calibration_error,
+    confusion,
+    coverage_curve,
+    diagnose,
+    macro_f1,
+    panel_warning,
+    per_class,
+    reliability,
+)
+from limbeck.flows.words import estimate, plain
+from limbeck.records import Item, Vote
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is known about some items.
+
+    Attributes:
+        items: the items.
+        gold: index of each item's gold label, -1 where unknown, shape [n].
+        counts: how many people chose each label, shape [n, K].
+        undecided: how many people chose none of the labels, shape [n].
+    """
+
+    items: tuple[Item, ...]
+    gold: Integers
+    counts: Integers
+    undecided: Integers
+
+    @classmethod
+    def of(cls, items: Sequence[Item], labels: Sequence[str]) -> Truth:
+        """Gold and people's choices of items as arrays."""
+        place = {label: i for i, label in enumerate(labels)}
+        counts = np.zeros((len(items), len(labels)), np.int64)
+        undecided = np.zeros(len(items), np.int64)
+        for row, item in enumerate(items):
+            for label, people in (item.people or {}).items():
+                if label in place:
+                    counts[row, place[label]] += people
+                else:
+                    undecided[row] += people
+        gold = np.array([place.get(item.gold or "", -1) for item in items], np.int64)
+        return cls(tuple(items), gold, counts, undecided)
+
+
+def score(probabilities: Floats, truth: Truth, labels: Sequence[str], *, on: str, seed: int) -> dict[str, Any]:
+    """How right a worker is: the block that committee and student share.
+
+    Args:
+        probabilities: shape [n, K].
+        truth: of the same n items.
+        labels: names, length K.
+        on: what the items are: "test" or "pool".
+        seed: of the bootstrap.
+    """
+    rng = np.random.default_rng((seed, 3_000_000))
+    gold, predicted = truth.gold, probabilities.argmax(axis=1)
+    block: dict[str, Any] = {"on": on, "n": int((gold >= 0).sum())}
+    block |= estimate("accuracy", accuracy(gold, predicted, rng=rng))
+    block |= estimate("macro_f1", macro_f1(gold, predicted, len(labels), rng=rng))
+    block |= estimate("ece", calibration_error(gold, probabilities, rng=rng))
+    block["per_class"] = [
+        {"label": one.label, "support": one.support, "predicted": one.predicted}
+        | estimate("precision", one.precision)
+        | estimate("recall", one.recall)
+        | estimate("f1", one.f1)
+        for one in per_class(gold, predicted, labels, rng=rng)
+    ]
+    block["confusion"] = confusion(gold, predicted, len(labels)).tolist()
+    block["reliability"] = [
+        {"low": one.low, "high": one.high, "count": one.count, "confidence": one.confidence} | plain(one.accuracy)
+        for one in reliability(gold, probabilities, rng=rng)
+    ]
+    block["coverage_curve"] = [
+        {"coverage": one.coverage} | plain(one.accuracy) for one in coverage_curve(gold, probabilities, rng=rng)
+    ]
+    return block | people(probabilities, truth, rng=rng)
+
+
+def people(probabilities: Floats, truth: Truth, *, rng: np.random.Generator) -> dict[str, Any]:
+    """Agreement with people's own ratings, where the items carry them."""
+    if not (truth.counts.any() or truth.undecided.any()):
+        return {"people": None, "people_reason": "no item was rated by people"}
+    found = against_people(probabilities, truth.counts, truth.undecided, rng=rng)
+    return {
+        "people": {"distance_name": "total variation distance", "raters_per_item": found.raters_per_item}
+        | estimate("rater_accuracy", found.rater_accuracy)
+        | estimate("distance", found.distance)
+        | estimate("rank_correlation", found.rank_correlation)
+    }
+
+
+def panel(
+    table: VoteTable, probabilities: Floats, truth: Truth, *, accept: float, seed: int
+) -> tuple[dict[str, Any], str | None]:
+    """How alike the workers are and what accepting costs, and the warning when the panel is not worth its price."""
+    rng = np.random.default_rng((seed, 4_000_000))
+    gold = truth.gold
+    found = diagnose(table.choices, len(table.labels), rng=rng, gold=gold if (gold >= 0).any() else None)
+    accepted = acceptance(gold, probabilities, accept, rng=rng)
+    block: dict[str, Any] = {"accept": accept}
+    for name in ("agreement", "error_correlation", "effective_votes", "both_wrong_agreement"):
+        block |= estimate(name, getattr(found, name))
+    block |= estimate("coverage", accepted.coverage) | estimate("accepted_accuracy", accepted.accuracy)
+    known = gold >= 0
+    if known.any():
+        right = (table.choices[known] == gold[known, None]).mean(axis=0)
+        best = int(right.argmax())
+        block |= {"best_agent": table.workers[best], "best_agent_accuracy": float(right[best])}
+    else:
+        block |= {"best_agent": None, "best_agent_reason": "no item has a gold label"}
+        block |= {"best_agent_accuracy": None, "best_agent_accuracy_reason": "no item has a gold label"}
+    warning = panel_warning(gold, probabilities.argmax(axis=1), table.choices, table.workers, rng=rng)
+    return block, warning
+
+
+def workers(
+    table: VoteTable, votes: Sequence[Vote], truth: Truth, *, weights: Floats, on: str, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Each worker on its own: how right it was, before and after calibration, and what it cost.
+
+    Args:
+        table: calibrated votes on the items of `truth`.
+        votes: all votes of the run, also on other items.
+        truth: gold of the table's items.
+        weights: how much each worker counted, shape [W].
+        on: what the table's items are.
+        seed: of the bootstrap.
+    """
+    rng = np.random.default_rng((seed, 5_000_000))
+    place = {item.id: gold for item, gold in zip(truth.items, truth.gold.tolist(), strict=True)}
+    index = {label: i for i, label in enumerate(table.labels)}
+    found = {}
+    for column, name in enumerate(table.workers):
+        own = [vote for vote in votes if vote.worker == name]
+        pairs = [(place[v.item], index[v.label]) for v in own if v.label is not None and place.get(v.item, -1) >= 0]
+        seconds = sum(vote.usage.seconds for vote in own)
+        block = {"on": on} | estimate("accuracy", accuracy(truth.gold, table.choices[:, column], rng=rng))
+        block["accuracy_raw"] = float(np.mean([a == b for a, b in pairs])) if pairs else None
+        if not pairs:
+            block["accuracy_raw_reason"] = "no item has a gold label"
+        found[name] = block | {
+            "votes": len(own),
+            "abstained": sum(vote.label is None for vote in own),
+            "truncated": sum("truncated" in vote.flags for vote in own),
+            "tokens": sum(vote.usage.tokens for vote in own),
+            "reused": sum(vote.usage.reused for vote in own),
+            "seconds": seconds,
+            "items_per_second": len(own) / seconds if seconds > 0 else None,
+            "weight": float(weights[column]),
+        }
+        if not seconds > 0:
+            found[name]["items_per_second_reason"] = "its answers took no measurable time"
+    return found

@@ -1,0 +1,144 @@
+"""export: the labels of a run as CSV, JSONL or Parquet. CSV is safe to open in a spreadsheet; the others are exact.
+
+Knows nothing of models or of how the labels came about.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from limbeck.aggregation.base import tabulate
+from limbeck.errors import RunError
+from limbeck.ledger import LedgerView
+from limbeck.task import Task
+
+FORMATS = ("csv", "jsonl", "parquet")
+LABELS = "labels"
+# A cell that begins so is a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_ROWS = 10_000
+
+
+def write_labels(
+    folder: Path,
+    view: LedgerView,
+    task: Task,
+    calibration: Mapping[str, str],
+    *,
+    prior: Sequence[float] | None = None,
+    kind: str = "csv",
+) -> Path:
+    """Write the labels table into the run folder.
+
+    Columns: id, text, label, confidence, accepted, the probability of each label (`p:LABEL`), and each worker's
+    calibrated vote (`vote:WORKER`), in the order of the items asked.
+
+    Args:
+        folder: of the run.
+        view: of its ledger.
+        task: gives the labels and the fields shown.
+        calibration: of each worker.
+        prior: as the run used it.
+        kind: csv, jsonl or parquet.
+
+    Raises:
+        RunError: when the file cannot be written; an earlier one stays as it was.
+    """
+    path = folder / f"{LABELS}.{kind}"
+    partial = path.with_name(path.name + ".partial")
+    try:
+        rows = _rows(view, task, calibration, prior)
+        {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[kind](partial, rows)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}", hint="Check the free space.") from error
+    return path
+
+
+def _rows(
+    view: LedgerView, task: Task, calibration: Mapping[str, str], prior: Sequence[float] | None
+) -> Iterator[dict[str, Any]]:
+    labels = {label.item: label for label in view.labels()}
+    ids = list(labels)
+    table = tabulate(view.votes(items=ids), labels=task.labels, items=ids, calibration=calibration, prior=prior)
+    place = {item: row for row, item in enumerate(table.items)}
+    for item in view.items(ids):
+        label, row = labels[item.id], place[item.id]
+        yield {
+            "id": item.id,
+            "text": "\n".join(item.fields[name] for name in task.show if item.fields.get(name)),
+            "label": label.label,
+            "confidence": label.confidence,
+            "accepted": label.accepted,
+            **{f"p:{name}": share for name, share in zip(task.labels, label.probabilities, strict=True)},
+            **{
+                f"vote:{worker}": table.labels[choice] if choice >= 0 else None
+                for worker, choice in zip(table.workers, table.choices[row].tolist(), strict=True)
+            },
+        }
+
+
+def safe_cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets hide."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _csv(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow([safe_cell(name) for name in row])
+            writer.writerow([_cell(value) for value in row.values()])
+        if writer is None:
+            csv.writer(file, lineterminator="\n").writerow(["id", "text", "label", "confidence", "accepted"])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return safe_cell(value)
+
+
+def _jsonl(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _parquet(path: Path, rows: Iterator[dict[str, Any]]) -> None:
+    batch: list[dict[str, Any]] = []
+    writer: Any = None
+    try:
+        for row in rows:
+            batch.append(row)
+            if len(batch) == _ROWS:
+                writer = _flush(path, writer, batch)
+        writer = _flush(path, writer, batch)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _flush(path: Path, writer: Any, batch: list[dict[str, Any]]) -> Any:
+    if writer is None:
+        first = batch[0] if batch else {"id": "", "text": "", "label": "", "confidence": 0.0, "accepted": False}
+        kinds: dict[type, Any] = {bool: pa.bool_(), float: pa.float64()}
+        schema = pa.schema([(name, kinds.get(type(value), pa.string())) for name, value in first.items()])
+        writer = pq.ParquetWriter(path, schema)
+    writer.write_table(pa.Table.from_pylist(batch, schema=writer.schema))
+    batch.clear()
+    return writer

@@ -1,0 +1,97 @@
+"""What a report tells about a run beside its numbers: who was asked how, on which machine, with which files.
+
+Knows nothing of votes or results. No absolute path and no user name gets in here.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from limbeck.agent import LanguageAgent
+from limbeck.committee import Committee
+from limbeck.pool import Pool
+from limbeck.task import Task, TaskFile
+
+PACKAGES = ("limbeck", "openvino", "numpy", "scikit-learn", "tokenizers")
+
+
+def describe(
+    file: TaskFile, task: Task, pool: Pool, *, committee: Committee, assets: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Facts for the report, the model card and `status`, all of them JSON values."""
+    data = file.data
+    gold = "no gold labels" if not any(pool.gold(range(min(1000, len(pool))))) else _gold_source(file)
+    agents = {
+        worker.name: {
+            "model": worker.model,
+            "style": "language model" if isinstance(worker, LanguageAgent) else "similarity of text and label",
+            "prompt_example": worker.example(pool[0]) if isinstance(worker, LanguageAgent) else None,
+        }
+        for worker in committee.workers
+    }
+    return {
+        "agents": agents,
+        "data": {"pool": Path(data.pool).name, "gold_source": gold},
+        "student": file.student.kind,
+        "encoder": file.student.encoder,
+        "show": list(task.show),
+        "labels": list(task.labels),
+        "calibration": committee.calibration,
+        "prior": file.committee.prior,
+        "card": {
+            "task": task.name,
+            "instructions": task.instructions,
+            "taught by": ", ".join(f"{name} ({worker['model']})" for name, worker in agents.items()),
+        },
+        "reproduce": {
+            "command": "limbeck run task.yaml",
+            "task_file": Path(file.source).read_text(encoding="utf-8-sig") if Path(file.source).is_file() else None,
+            "seed": data.seed,
+            "machine": machine(),
+            "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+            "assets": _assets(assets),
+        },
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory and system of this machine."""
+    return {
+        "cpu": _processor(),
+        "cores": psutil.cpu_count() or 1,
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _gold_source(file: TaskFile) -> str:
+    if file.data_path(file.data.pool) is None and file.data.gold is None:
+        return "people's ratings: the sign of the mean of all ratings of a text"
+    return f"column {file.data.gold!r} of the data" if file.data.gold else "no gold labels"
+
+
+def _assets(assets: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "sha256": ", ".join(f"{file} {sha256}" for file, sha256 in entry["files"].items()),
+            "licence": entry.get("licence"),
+            "source": str(entry.get("source")),
+        }
+        for name, entry in sorted(assets.items())
+    ]

@@ -1,0 +1,92 @@
+"""plan: time a pilot of some twenty items and predict what the run will cost. Changes nothing.
+
+Knows nothing of ledgers or of any concrete part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psutil
+
+from limbeck.agent import Worker
+from limbeck.flows.job import Job, Notify, Progress, silent
+from limbeck.records import Item, Usage
+
+PILOT = 20
+# Bytes that a vote and an item take in the ledger beside their text, measured on runs with two to six labels.
+VOTE_BYTES, ITEM_BYTES, STUDENT_BYTES = 420, 260, 3_000_000
+# Seconds per item and round to select, embed and teach, measured on the built-in data; they vary with the machine.
+LEARN_SECONDS = 0.006
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A prediction: the likeliest value and the ends that it should lie within."""
+
+    value: float
+    low: float
+    high: float
+
+
+def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
+    """Ask the committee about a pilot and scale up.
+
+    Returns:
+        `pilot` (items, seconds by agent), `items`, `votes`, and ranges (value, low, high) for `wall_s`, `tokens`,
+        `memory_bytes` and `disk_bytes`, with what they rest on.
+    """
+    items = min(job.budget.items or len(job.pool), len(job.pool))
+    test = len(job.test) if job.test else 0
+    chosen = np.random.default_rng(job.seed).permutation(len(job.pool))[:PILOT]
+    pilot = [job.pool[int(i)] for i in chosen]
+    longest = max((len("".join(item.fields.values())) for item in pilot), default=0)
+    tried = {}
+    for done, worker in enumerate(job.committee.workers):
+        notify(Progress("pilot", done, len(job.committee.workers)))
+        tried[worker.name] = _try(worker, pilot)
+    asked = items + test
+    wall = sum(one["seconds_per_item"] for one in tried.values()) * asked
+    tokens = sum(one["tokens_per_item"] for one in tried.values()) * asked
+    votes = asked * len(tried)
+    rounds = len(job.schedule.sizes(items))
+    memory = psutil.Process().memory_info().rss
+    text = float(np.mean([len("".join(item.fields.values()).encode()) for item in pilot]))
+    disk = votes * VOTE_BYTES + asked * (ITEM_BYTES + 3 * text) + STUDENT_BYTES
+    spread = (
+        1.96
+        * float(np.std([len("".join(item.fields.values())) for item in pilot]))
+        / max(1.0, float(np.mean([len("".join(item.fields.values())) for item in pilot])) * len(pilot) ** 0.5)
+    )
+    learning = LEARN_SECONDS * (len(job.pool) + items * rounds)
+    return {
+        "items": items,
+        "test_items": test,
+        "votes": votes,
+        "rounds": rounds,
+        "pilot": {"items": len(pilot), "longest_text": longest, "agents": tried},
+        # A pilot's batches are smaller than the run's, which are quicker; other work on the machine makes it slower.
+        "wall_s": _range(wall + learning, 0.5, 1.5 + spread),
+        "tokens": _range(tokens, 1 - spread, 1 + spread),
+        "memory_bytes": _range(memory * 1.3, 1 / 1.3, 1.6),
+        "disk_bytes": _range(disk, 0.7, 1.5),
+        "rests_on": "a pilot on this machine; the ranges are for texts unlike the pilot's and for other load",
+    }
+
+
+def _try(worker: Worker, pilot: list[Item]) -> dict[str, float]:
+    warm, *_ = worker.plan(pilot)
+    worker.answer(warm[:1])  # the shared prefix and first-time costs are paid once in a run, not per item
+    usage, begun = Usage(), time.perf_counter()
+    for batch in worker.plan(pilot):
+        usage = sum((vote.usage for vote in worker.answer(batch)), usage)
+    seconds = time.perf_counter() - begun
+    return {"seconds_per_item": seconds / len(pilot), "tokens_per_item": usage.tokens / len(pilot)}
+
+
+def _range(value: float, low: float, high: float) -> Mapping[str, float]:
+    return {"value": value, "low": max(0.0, value * low), "high": value * high}

@@ -1,0 +1,229 @@
+"""run: annotate → learn → distill → evaluate; what is done already is not done again.
+
+Leaves in the run folder: the ledger, the labels (CSV), the student, the metrics (JSON). Knows nothing of how parts are
+made, or of pages.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limbeck.errors import RunError
+from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.evaluate import Truth, panel, score, workers
+from limbeck.flows.export import write_labels
+from limbeck.flows.job import Job, Notify, Progress, silent
+from limbeck.flows.learn import Learned, Lesson, conclude, learn
+from limbeck.flows.summary import sentence, warnings
+from limbeck.ledger import Ledger
+from limbeck.meter import Meter, combine
+from limbeck.records import Item
+from limbeck.students.base import Student
+
+METRICS, STUDENT = "metrics.json", "student"
+STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
+
+
+def finished(folder: Path, fingerprint: str) -> bool:
+    """Whether the run in `folder` is done; a folder without a run is not.
+
+    Raises:
+        RunError: when the folder holds a run of another task file.
+    """
+    if not (folder / "ledger.sqlite").exists():
+        return False
+    with Ledger.read(folder) as view:
+        _same_task(folder, view.meta(FINGERPRINT), fingerprint)
+        return view.meta(STATE) == "finished" and (folder / METRICS).exists()
+
+
+def run(job: Job, folder: Path, *, meter: Meter, fingerprint: str, notify: Notify = silent) -> dict[str, Any]:
+    """Do what is left to do in the run folder.
+
+    Args:
+        job: the parts.
+        folder: of the run; made if it is not there.
+        meter: running.
+        fingerprint: hash of the task file, so that a folder is never continued with another one.
+        notify: is told of progress.
+
+    Returns:
+        The metrics, as written to metrics.json.
+
+    Raises:
+        RunError: when the folder belongs to another task or other data, is in use, or cannot be written.
+    """
+    with Ledger.open(folder) as ledger:
+        _same_task(folder, ledger.meta(FINGERPRINT), fingerprint)
+        with meter.phase("read"):
+            data = job.pool.digest + (job.test.digest if job.test else "")
+        _same_data(folder, ledger.meta("data"), data)
+        for key, value in ((FINGERPRINT, fingerprint), ("data", data), (FACTS, job.facts), (STATE, "running")):
+            ledger.set_meta(key, value)
+        try:
+            return _run(job, folder, ledger=ledger, meter=meter, notify=notify)
+        finally:
+            ledger.add_phases(meter.drain())
+
+
+def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify) -> dict[str, Any]:
+    purse = Purse(job.budget, ledger, meter)
+    learned = learn(job, ledger=ledger, meter=meter, notify=notify, purse=purse)
+    stopped = learned.stopped
+    with meter.phase("learn", model="student"):
+        ledger.replace_labels(learned.lesson.labels)
+        write_labels(folder, ledger, job.task, job.committee.calibration, prior=job.prior)
+        size = _keep(learned.student, folder / STUDENT, job)
+    test = list(job.test) if job.test else []
+    if test:
+        ledger.set_meta(TEST, [item.id for item in test])
+        ledger.add_items(test)
+        stopped = stopped or annotate(
+            job.committee, test, ledger=ledger, meter=meter, notify=notify, purse=purse, phase="evaluate"
+        )
+    notify(Progress("report", 0, 1))
+    with meter.phase("evaluate"):
+        metrics = _metrics(job, ledger, learned, test=test, size=size)
+    ledger.add_phases(meter.drain())
+    metrics["resources"] = combine(ledger.phases())
+    metrics["warnings"] = warnings(metrics, stopped=stopped)
+    metrics["sentence"] = sentence(metrics)
+    _write_json(folder / METRICS, metrics)
+    ledger.set_meta(STATE, "finished")
+    notify(Progress("report", 1, 1))
+    return metrics
+
+
+def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item], size: int | None) -> dict[str, Any]:
+    labels, seed = job.task.labels, job.seed
+    votes = list(ledger.votes())
+    judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
+    on = "test" if test else "pool"
+    pool = job.test if test and job.test else job.pool
+    truth = Truth.of([pool[item] for item in judged.table.items], labels)
+    committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
+    alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
+    own = workers(judged.table, votes, truth, weights=learned.lesson.weights, on=on, seed=seed)
+    told = job.facts["agents"]
+    return {
+        "schema": 1,
+        "limbeck": job.facts["reproduce"]["versions"]["limbeck"],
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "task": {
+            "name": job.task.name,
+            "instructions": job.task.instructions,
+            "labels": dict(zip(labels, job.task.descriptions, strict=True)),
+            "show": list(job.task.show),
+        },
+        "data": _data(job, votes=len(votes), truncated=len({v.item for v in votes if "truncated" in v.flags})),
+        "items": len(learned.lesson.labels),
+        "votes": len(votes),
+        "agents": {name: told.get(name, {}) | block for name, block in own.items()},
+        "committee": committee | alike | {"warning": warning},
+        "student": _student(job, learned, judged, truth=truth, on=on, size=size),
+        "learning_curve": [
+            {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
+        ],
+        "disagreements": _disagreements(judged, truth) if judged.labels else [],
+        "reproduce": job.facts["reproduce"],
+    }
+
+
+def _data(job: Job, *, votes: int, truncated: int) -> dict[str, Any]:
+    del votes
+    shown = [job.pool[i] for i in range(min(3, len(job.pool)))]
+    return dict(job.facts["data"]) | {
+        "pool_items": len(job.pool),
+        "rows": job.pool.notes["rows"],
+        "duplicates": job.pool.notes["duplicates"],
+        "empty": job.pool.notes["empty"],
+        "test_items": len(job.test) if job.test else 0,
+        "truncated": truncated,
+        "example_items": [{"text": "\n".join(item.fields.values()), "gold": item.gold} for item in shown],
+    }
+
+
+def _keep(student: Student | None, folder: Path, job: Job) -> int | None:
+    """Save the student; its size in bytes."""
+    if student is None:
+        return None
+    student.save(folder, card=job.facts["card"])
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _student(
+    job: Job, learned: Learned, judged: Lesson, *, truth: Truth, on: str, size: int | None
+) -> dict[str, Any] | None:
+    if learned.student is None:
+        return {"kind": None, "kind_reason": learned.reason}
+    if on == "pool":
+        reason = "there is no test set: on texts it learned from a student cannot be judged"
+        empty = dict.fromkeys(("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee"))
+        block: dict[str, Any] = empty | {f"{name}_reason": reason for name in empty}
+    else:
+        texts = [job.test.texts([job.test.index(item.id)])[0] for item in truth.items] if job.test else []
+        begun = time.perf_counter()
+        opinion = learned.student.predict_proba(texts)
+        seconds = time.perf_counter() - begun
+        block = score(opinion, truth, job.task.labels, on=on, seed=job.seed)
+        block["items_per_second"] = len(texts) / seconds
+        same = opinion.argmax(axis=1) == judged.probabilities.argmax(axis=1)
+        block["agreement_with_committee"] = float(same.mean())
+    taught = int(np.sum([label.confidence >= job.min_confidence for label in learned.lesson.labels]))
+    return {"kind": job.facts["student"], "taught_by": taught, "bytes": size} | block
+
+
+def _disagreements(judged: Lesson, truth: Truth, most: int = 20) -> list[dict[str, Any]]:
+    """The items on which the workers disagree, the least certain first."""
+    table = judged.table
+    votes = [set(row[row >= 0].tolist()) for row in table.choices]
+    split = [i for i, chosen in enumerate(votes) if len(chosen) > 1]
+    found = []
+    for i in sorted(split, key=lambda i: judged.labels[i].confidence)[:most]:
+        item, label = truth.items[i], judged.labels[i]
+        answers = [
+            {
+                "worker": name,
+                "label": table.labels[table.choices[i, w]],
+                "probabilities": table.probabilities[i, w].tolist(),
+            }
+            for w, name in enumerate(table.workers)
+            if table.choices[i, w] >= 0
+        ]
+        text = "\n".join(item.fields.values())
+        found.append(
+            {"id": item.id, "text": text[:2000], "gold": item.gold, "label": label.label, "votes": answers}
+            | {"confidence": label.confidence}
+        )
+    return found
+
+
+def _write_json(path: Path, value: Any) -> None:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror}", hint="Check the free space.") from error
+
+
+def _same_task(folder: Path, there: str | None, here: str) -> None:
+    if there not in (None, here):
+        raise RunError(
+            f"{folder}: this run was made with another task file (labels, prompts, data or budget differ)",
+            hint="Use `--run` with a new folder, or restore the task file; RUN/task.yaml is the one it was made with.",
+        )
+
+
+def _same_data(folder: Path, there: str | None, here: str) -> None:
+    if there not in (None, here):
+        raise RunError(
+            f"{folder}: the data changed since this run began", hint="Use `--run` with a new folder for the new data."
+        )

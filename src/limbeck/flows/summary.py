@@ -1,0 +1,64 @@
+"""A run's result in one sentence, and what a reader must be warned of. Knows nothing but the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def sentence(metrics: Mapping[str, Any]) -> str:
+    """The answer in one sentence, of what was measured only."""
+    committee, student, cost = metrics["committee"], metrics["student"], metrics["resources"]
+    agents = len(metrics["agents"])
+    who = "One agent" if agents == 1 else f"{_number(agents)} agents"
+    parts = [f"{who} labelled {metrics['items']:,} texts in {duration(cost['wall_s'])} on this machine"]
+    if committee["accuracy"] is not None:
+        right = f"their joint label is right for {_share(committee, 'accuracy')} of {committee['n']:,} texts"
+        rater = (committee.get("people") or {}).get("rater_accuracy")
+        beside = "" if rater is None else f", where a single average person is right for {100 * rater:.1f} %"
+        parts.append(right + beside)
+    if student.get("accuracy") is not None:
+        size = f"{student['bytes'] / 1e6:.1f} MB"
+        parts.append(f"the {size} student they taught reaches {_share(student, 'accuracy')}")
+    elif student.get("kind") is not None:
+        parts.append(f"the student they taught takes {student['bytes'] / 1e6:.1f} MB")
+    return "; ".join(parts) + "."
+
+
+def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    found = []
+    if stopped:
+        found.append(f"Asking stopped early: {stopped}. Labels rest on the votes cast until then.")
+    if metrics["committee"].get("warning"):
+        found.append(metrics["committee"]["warning"])
+    if metrics["committee"]["accuracy"] is None:
+        found.append("There are no gold labels, so nothing here says how right the labels are.")
+    for name, agent in metrics["agents"].items():
+        if agent["abstained"]:
+            found.append(f"Agent {name} gave no label for {agent['abstained']:,} of {agent['votes']:,} items.")
+    if metrics["data"]["truncated"]:
+        found.append(f"{metrics['data']['truncated']:,} texts were longer than a model's context and were cut.")
+    if metrics["student"].get("kind") is None:
+        found.append(f"There is no student: {metrics['student']['kind_reason']}.")
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _share(block: Mapping[str, Any], name: str) -> str:
+    text = f"{100 * block[name]:.1f} %"
+    interval = block.get(f"{name}_interval")
+    return f"{text} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else text
+
+
+def _number(count: int) -> str:
+    words = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+    return words[count] if count < len(words) else f"{count}"

@@ -1,0 +1,49 @@
+"""Selection by the student's doubt: ask where the current student is least sure.
+
+Knows nothing of members, vectors or of any other selector. Definitions as in Settles, Active Learning Literature Survey
+(2009), section 3.1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import entr
+
+from limbeck.selection.base import Evidence, Floats, highest, needed
+
+
+class LeastConfidence:
+    """Lowest probability of the likeliest label first (Lewis & Gale 1994)."""
+
+    def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
+        """min(n, N) ids; raises RunError without probabilities."""
+        return highest(-_opinions(evidence, "LeastConfidence").max(axis=1), n, ids=evidence.ids, rng=rng)
+
+
+class Margin:
+    """Smallest gap between the two likeliest labels first (Scheffer, Decomain & Wrobel 2001)."""
+
+    def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
+        """min(n, N) ids; raises RunError without probabilities."""
+        opinions = _opinions(evidence, "Margin")
+        if opinions.shape[1] < 2:  # one label only: no gap tells anything
+            return highest(np.zeros(len(opinions)), n, ids=evidence.ids, rng=rng)
+        top = np.partition(opinions, -2, axis=1)[:, -2:]
+        return highest(top[:, 0] - top[:, 1], n, ids=evidence.ids, rng=rng)
+
+
+class Entropy:
+    """Highest Shannon entropy first."""
+
+    def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
+        """min(n, N) ids; raises RunError without probabilities."""
+        return highest(entr(_opinions(evidence, "Entropy")).sum(axis=1), n, ids=evidence.ids, rng=rng)
+
+
+def _opinions(evidence: Evidence, selector: str) -> Floats:
+    return needed(
+        evidence.probabilities,
+        what="a student's probabilities",
+        selector=selector,
+        hint="Ask a first batch with Random or KCentre and train a student on it.",
+    )

@@ -1,0 +1,123 @@
+"""Multinomial logistic regression on soft labels, with its strength and temperature chosen by cross-validation.
+
+Knows nothing of texts, of files or of what the features mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_softmax, softmax
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+
+COARSE, FINE = 1e-4, 1e-8  # relative gain of one step at which the search ends: while comparing, and for good
+STEPS = 300
+HOTTEST = 20.0  # temperatures are sought between 1/HOTTEST and HOTTEST
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learned from: features, targets and how much each row counts.
+
+    Attributes:
+        dense: features that are rarely zero, shape [N, D].
+        thin: features that are mostly zero, shape [N, F].
+        targets: probabilities over the labels, shape [N, K].
+        weights: shape [N], > 0.
+    """
+
+    dense: Floats
+    thin: sparse.csr_matrix
+    targets: Floats
+    weights: Floats
+
+    def rows(self, places: Places) -> Lesson:
+        """The lesson of some rows only."""
+        return Lesson(self.dense[places], self.thin[places], self.targets[places], self.weights[places])
+
+    def logits(self, coefficients: Floats) -> Floats:
+        """Scores of the labels, shape [N, K], for coefficients [1 + D + F, K] whose first row is the intercept."""
+        width = self.dense.shape[1]
+        scores = self.thin @ coefficients[1 + width :] + self.dense @ coefficients[1 : 1 + width]
+        return np.asarray(scores + coefficients[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What cross-validation chose: `strength` as scikit-learn's C, and the temperature that divides the scores."""
+
+    strength: float
+    temperature: float
+
+
+def fit(lesson: Lesson, *, strength: float, start: Floats | None = None, tolerance: float = FINE) -> Floats:
+    """Coefficients, shape [1 + D + F, K], that minimise Σ w · cross-entropy + ‖coefficients‖² / (2 · strength).
+
+    The intercept is not penalised; weights are scaled to mean 1. Found by L-BFGS (Liu & Nocedal 1989).
+    """
+    count, width = lesson.dense.shape
+    labels = lesson.targets.shape[1]
+    size = 1 + width + lesson.thin.shape[1]
+    shares = lesson.weights / lesson.weights.sum()
+    turned = lesson.thin.T.tocsr()
+    penalty = 1.0 / (strength * count)
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        coefficients = flat.reshape(size, labels)
+        logits = lesson.logits(coefficients)
+        entropy = -float(shares @ (lesson.targets * log_softmax(logits, axis=1)).sum(axis=1))
+        slopes = (softmax(logits, axis=1) - lesson.targets) * shares[:, None]
+        gradient = np.concatenate([slopes.sum(axis=0)[None], lesson.dense.T @ slopes, turned @ slopes])
+        gradient[1:] += penalty * coefficients[1:]
+        return entropy + 0.5 * penalty * float((coefficients[1:] ** 2).sum()), gradient.ravel()
+
+    begin = np.zeros(size * labels) if start is None else start.ravel()
+    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": tolerance})
+    return np.asarray(found.x).reshape(size, labels)
+
+
+def tune(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[Tuning, float]:
+    """The best strength and temperature by cross-validation on the lesson's own targets, and their log-loss in nats.
+
+    Args:
+        lesson: all rows.
+        folds: the fold that each row is left out in, shape [N].
+        strengths: candidates, ascending. The search stops at the first that is worse than the one before it.
+    """
+    splits = [(lesson.rows(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
+    starts: list[Floats | None] = [None] * len(splits)
+    best, best_logits, best_loss = strengths[0], np.empty(0), np.inf
+    for strength in strengths:
+        logits = np.empty_like(lesson.targets)
+        for place, (others, left_out) in enumerate(splits):
+            found = fit(others, strength=strength, start=starts[place], tolerance=COARSE)
+            logits[left_out] = lesson.rows(left_out).logits(found)
+            starts[place] = found
+        loss = log_loss(logits, lesson)
+        if loss >= best_loss:
+            break
+        best, best_logits, best_loss = strength, logits, loss
+    temperature = cool(best_logits, lesson)
+    return Tuning(best, temperature), log_loss(best_logits / temperature, lesson)
+
+
+def cool(logits: Floats, lesson: Lesson) -> float:
+    """The temperature with the lowest log-loss (Guo et al. 2017), from predictions on rows that were left out."""
+    limit = float(np.log(HOTTEST))
+    found = minimize_scalar(
+        lambda heat: log_loss(logits / np.exp(heat), lesson), bounds=(-limit, limit), method="bounded"
+    )
+    return float(np.exp(found.x))
+
+
+def log_loss(logits: Floats, lesson: Lesson) -> float:
+    """Weighted mean cross-entropy to the targets, in nats."""
+    losses = -(lesson.targets * log_softmax(logits, axis=1)).sum(axis=1)
+    return float(np.average(losses, weights=lesson.weights))

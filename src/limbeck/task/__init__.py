@@ -1,0 +1,43 @@
+"""The task file and the task: what is asked, of which labels, and how an answer is read."""
+
+from limbeck.task.answer import parse_label
+from limbeck.task.question import Task, default_instructions, render_item
+from limbeck.task.reading import load_task, parse_task
+from limbeck.task.sections import (
+    AgentSection,
+    BudgetSection,
+    ChoiceSection,
+    CommitteeSection,
+    DataSection,
+    DecodeSection,
+    ExamplesSection,
+    HeldOutSection,
+    PrivacySection,
+    SelectionSection,
+    StudentSection,
+    TaskSection,
+)
+from limbeck.task.taskfile import TaskFile, fingerprint
+
+__all__ = [
+    "AgentSection",
+    "BudgetSection",
+    "ChoiceSection",
+    "CommitteeSection",
+    "DataSection",
+    "DecodeSection",
+    "ExamplesSection",
+    "HeldOutSection",
+    "PrivacySection",
+    "SelectionSection",
+    "StudentSection",
+    "Task",
+    "TaskFile",
+    "TaskSection",
+    "default_instructions",
+    "fingerprint",
+    "load_task",
+    "parse_label",
+    "parse_task",
+    "render_item",
+]

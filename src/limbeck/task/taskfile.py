@@ -1,0 +1,101 @@
+"""One whole task file as a frozen model that can say where on disk its paths lead and where in the text a key stands.
+
+Knows nothing of how the text is read or of rules that join two keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
+
+from limbeck.errors import ConfigError
+from limbeck.task.document import Mark, Node, Problem, dotted, locate
+from limbeck.task.phrasing import nearest
+from limbeck.task.sections import (
+    Agents,
+    BudgetSection,
+    CommitteeSection,
+    DataSection,
+    PrivacySection,
+    SelectionSection,
+    StudentSection,
+    TaskSection,
+    empty_section,
+)
+
+
+class TaskFile(BaseModel):
+    """A whole task file. `agents` is None where the default committee is wanted.
+
+    Paths stay as written; `resolve` and `data_path` turn them into places on disk.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Annotated[TaskSection, BeforeValidator(empty_section)]
+    data: Annotated[DataSection, BeforeValidator(empty_section)]
+    agents: Agents = None
+    committee: Annotated[CommitteeSection, BeforeValidator(empty_section)] = CommitteeSection()
+    selection: Annotated[SelectionSection, BeforeValidator(empty_section)] = SelectionSection()
+    student: Annotated[StudentSection, BeforeValidator(empty_section)] = StudentSection()
+    budget: Annotated[BudgetSection, BeforeValidator(empty_section)] = BudgetSection()
+    privacy: Annotated[PrivacySection, BeforeValidator(empty_section)] = PrivacySection()
+    _source: str = PrivateAttr(default="task file")
+    _root: Node | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> str:
+        """The file this was read from, as the reader named it."""
+        return self._source
+
+    def resolve(self, raw: str) -> Path:
+        """A path of this file on disk: relative ones start in the folder of the task file."""
+        return Path(self._source).parent / raw
+
+    def data_path(self, raw: str) -> Path | None:
+        """Where a data set lies on disk; None for the name of a built-in one (no suffix and no separator)."""
+        named = "/" in raw or "\\" in raw or bool(Path(raw).suffix)
+        return self.resolve(raw) if named else None
+
+    def read_from(self, source: str, root: Node) -> TaskFile:
+        """The same file, knowing its source and the marks of its keys."""
+        known = self.model_copy()
+        known._source, known._root = source, root
+        return known
+
+    def problem(self, path: Sequence[str | int], text: str) -> Problem:
+        """A problem with the key at `path`, placed at its value, or at the nearest section that is there."""
+        mark = locate(self._root, path).node.mark if self._root else Mark(1, 1)
+        return Problem(mark.line, mark.column, dotted(path), text)
+
+    def complaint(
+        self, path: Sequence[str | int], problem: str, *, value: str | None = None, known: Collection[str] = ()
+    ) -> ConfigError:
+        """An error about one key of this file, for whoever finds out later than the reader did.
+
+        Args:
+            path: the key, such as `("agents", 0, "model")`.
+            problem: what is wrong.
+            value: what was written, where a near one among `known` may have been meant.
+            known: the names that would have been right.
+        """
+        guess = nearest(value, known) if value is not None else ""
+        return ConfigError(f"{self._source}:{self.problem(path, problem + guess)}")
+
+
+def fingerprint(task_file: TaskFile) -> str:
+    """Hash of everything in the task file that changes a run's tables (64 hex digits).
+
+    The task's name and what may leave the machine change nothing there and are left out. The content of the data is
+    not in it either: `Pool.digest` names that.
+    """
+    values = task_file.model_dump(mode="json", by_alias=True, exclude={"privacy": True, "task": {"name"}})
+    # The order of labels matters and would be lost among sorted keys.
+    values["task"]["labels"] = list(values["task"]["labels"].items())
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(b"limbeck task 1\n" + text.encode()).hexdigest()
