@@ -1,17 +1,40 @@
-"""What several tests share."""
+"""What several tests share: the real small model, the real encoder, and where they are kept.
+
+`make test` fetches both before; without them and without network the tests that need them fail with the way out.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from limbeck.assets.store import Store
+from limbeck.engines.openvino import OpenVinoEngine, load
+
+MODEL, ENCODER = "smollm2-135m-instruct", "all-minilm-l6-v2"
+
 
 @pytest.fixture(scope="session")
-def encoder_folder() -> Path:
-    """The real sentence encoder: a folder with tokenizer.json and onnx/."""
-    folder = os.environ.get("LIMBECK_TEST_ENCODER")
-    if folder is None:
-        pytest.skip("LIMBECK_TEST_ENCODER names no folder")
-    return Path(folder)
+def store() -> Store:
+    """The user's own store of models, encoders and data sets."""
+    return Store()
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf(store: Store) -> Path:
+    """The GGUF file of the built-in model."""
+    (file,) = store.pull(MODEL).glob("*.gguf")
+    return file
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(store: Store) -> Path:
+    """The built-in sentence encoder: a folder with tokenizer.json and onnx/."""
+    return store.pull(ENCODER)
+
+
+@pytest.fixture(scope="session")
+def smollm2(store: Store, smollm2_gguf: Path) -> OpenVinoEngine:
+    """The built-in model, ready to score; tests must reset it first."""
+    return load(smollm2_gguf, store.root / "converted")

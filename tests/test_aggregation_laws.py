@@ -117,7 +117,9 @@ def test_the_order_of_items_and_workers_does_not_matter(
 @given(spec=tables)
 def test_unanimous_in_unanimous_out(name: str, spec: tuple[int, int, int, int, float, bool]) -> None:
     labels = np.random.default_rng(spec[0] + 2).integers(spec[3], size=spec[1])
-    table = make(spec, labels=labels, same=True)
+    # Where votes are doubtful, the learnt label shares may outweigh them: that is what soft Dawid-Skene is for.
+    one_hot = spec[5] or name == "dawid-skene-soft"
+    table = make((*spec[:5], one_hot), labels=labels, same=True)
     voted = (table.choices >= 0).any(axis=1)
     winners = ALL[name](table).probabilities.argmax(axis=1)
     assert (winners[voted] == labels[voted]).all()
@@ -218,6 +220,11 @@ def test_gold_finds_the_better_worker(accuracies: list[float], scales: list[floa
     gold = np.where(np.arange(len(truth)) < 200, truth, -1)
     assert gain(table, truth, gold) > -0.015
     assert gain(table, truth, gold) >= gain(table, truth)
+
+
+def test_one_hot_votes_are_the_same_to_soft_dawid_skene() -> None:
+    table = make((3, 40, 4, 3, 0.2, True))
+    assert DawidSkene(soft=True)(table).probabilities == pytest.approx(DawidSkene()(table).probabilities, abs=1e-9)
 
 
 def test_the_size_of_a_workers_scores_does_not_matter_among_three() -> None:

@@ -6,9 +6,14 @@ The names below are loaded when they are first used, so that `import limbeck` co
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Merely importing openvino sends a usage event through openvino_telemetry. When that package cannot be imported,
+# openvino takes its own stub that does nothing; so it is made unimportable, in this process only.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __all__ = [
     "Item",

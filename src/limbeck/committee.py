@@ -19,6 +19,7 @@ TOLERATED, TRIAL = 0.2, 20
 
 Answered = Callable[[Collection[str]], set[str]]
 Around = Callable[[Worker], AbstractContextManager[None]]
+Allowed = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Committee:
         """How each worker's scores are to be calibrated, for `aggregation.tabulate`."""
         return {worker.name: worker.calibration for worker in self.workers}
 
-    def ask(self, items: Sequence[Item], *, answered: Answered, around: Around) -> Iterator[Answers]:
+    def ask(
+        self, items: Sequence[Item], *, answered: Answered, around: Around, allowed: Allowed = lambda: True
+    ) -> Iterator[Answers]:
         """All answers that are still missing, batch by batch; worker after worker, so that one model stays warm.
 
         Args:
@@ -46,6 +49,7 @@ class Committee:
             answered: which of some keys have a vote already. A batch with a missing vote is computed whole, so that
                 its votes are those of an uninterrupted run, and only the missing ones are given.
             around: entered while a worker computes, for a meter.
+            allowed: whether a batch may be computed, asked before each; the first "no" ends the asking.
 
         Raises:
             RunError: when a worker fails on more than a fifth of its items.
@@ -57,13 +61,15 @@ class Committee:
             for batch in plan:
                 keys = [question.key for question in batch]
                 done = answered(keys)
-                if len(done) < len(set(keys)):
-                    with around(worker):
-                        votes = _answer(worker, batch)
-                    tally.count(worker.name, votes)
-                    yield Answers(worker, tuple(vote for vote in votes if vote.key not in done), len(done))
-                else:
+                if len(done) == len(set(keys)):
                     yield Answers(worker, (), len(batch))
+                    continue
+                if not allowed():
+                    return
+                with around(worker):
+                    votes = _answer(worker, batch)
+                tally.count(worker.name, votes)
+                yield Answers(worker, tuple(vote for vote in votes if vote.key not in done), len(done))
 
 
 @dataclass(frozen=True, slots=True)

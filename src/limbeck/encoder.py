@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,14 +16,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import openvino as ov
 from tokenizers import Tokenizer
 
 from limbeck.errors import AssetError
-
-# Merely importing openvino sends a usage event through openvino_telemetry. When that package cannot be imported,
-# openvino takes its own stub that does nothing; so it is made unimportable, in this process only and before openvino.
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-import openvino as ov  # noqa: E402
 
 Vectors = npt.NDArray[np.float32]
 _Result = TypeVar("_Result")

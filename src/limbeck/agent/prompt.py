@@ -17,13 +17,14 @@ CHAT, PLAIN = "chat", "plain"
 
 # style → wording and cue, where the task file gives none.
 DEFAULTS = {
-    CHAT: ("{instructions}\n\n{Noun}: {text}", "{Aspect}:"),
+    CHAT: ("{Noun}: {text}", "{Aspect}:"),
     PLAIN: ("{instructions}\n\n{Noun}: {text}", "{Aspect}:"),
 }
 # The agents of a task file that names none: one small model asked in unlike ways.
 COMMITTEE: tuple[dict[str, str], ...] = (
     {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT},
     {"name": "plain", "model": "smollm2-135m-instruct", "style": PLAIN},
+    {"name": "bare", "model": "smollm2-135m-instruct", "style": PLAIN, "wording": "{Noun}: {text}"},
     {"name": "similarity", "encoder": "all-minilm-l6-v2"},
 )
 
@@ -34,7 +35,8 @@ class Prompt:
 
     Attributes:
         style: `chat` (the model's own template) or `plain` (text that the answer continues).
-        wording: the question; may use {instructions}, {labels}, {noun}, {aspect} and must use {text} once.
+        wording: the question; may use {instructions}, {labels}, {noun}, {aspect}, {Noun}, {Aspect} (with a capital) and
+            must use {text} once. A chat begins with the instructions as the system's turn in any case.
         cue: the words with which the answer begins, such as "Sentiment:"; may use {noun} and {aspect}.
         label_words: label → the word that stands for it in prompt and answer, where it is not the label itself.
         label_order: order in which labels are listed: given, reversed or shuffled (by a seed of the task's name).
@@ -63,11 +65,12 @@ class Prompt:
         """The conversation with a hole for the text; the last message is what the assistant has begun to say."""
         words = dict(self.label_words)
         cue = self._fill(self.cue, task)
-        turns: list[Message] = []
-        for text, label in self.examples:
-            turns.append(Message("user", self._ask(task, text)))
+        # Without a system turn of ours, many templates put in one of their own.
+        turns = [Message("system", self._fill("{instructions}", task))] if self.style == CHAT else []
+        for i, (text, label) in enumerate(self.examples):
+            turns.append(Message("user", self._ask(task, text, first=i == 0)))
             turns.append(Message("assistant", f"{cue} {words.get(label, label)}".strip()))
-        turns.append(Message("user", self._ask(task, HOLE)))
+        turns.append(Message("user", self._ask(task, HOLE, first=not self.examples)))
         turns.append(Message("assistant", cue))
         return turns
 
@@ -78,9 +81,10 @@ class Prompt:
         shown = [f"{ask.content}\n{said.content}\n\n" for ask, said in pairs]
         return "".join(shown) + f"{last.content}\n{begun.content}"
 
-    def _ask(self, task: Task, text: str) -> str:
-        # The text goes in last, so that braces or placeholders in it stay what they are: text.
-        before, after = self.wording.split("{text}", 1)
+    def _ask(self, task: Task, text: str, *, first: bool) -> str:
+        # Instructions stand once, before the first example. The text goes in last: placeholders in it are text.
+        wording = self.wording if first else self.wording.replace("{instructions}", "").lstrip()
+        before, after = wording.split("{text}", 1)
         lead = self.lead if text != HOLE else ""
         return self._fill(before.removesuffix(" "), task) + lead + text + self._fill(after, task)
 

@@ -20,6 +20,9 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
+# A worker at or below chance speaks where nobody else does, and outvotes nobody who beats chance.
+LEAST_WEIGHT = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class VoteTable:
@@ -180,11 +183,10 @@ def normalise_rows(mass: Floats) -> Floats:
 def log_odds(accuracy: Floats, k: int) -> Floats:
     """Weight of a worker that is right with this probability and errs evenly over the other labels: ≥ 0.01.
 
-    ln(a·(K−1) / (1−a)), optimal for independent errors (Nitzan & Paroush 1982). A worker at or below chance keeps
-    0.01: it speaks where nobody else does, and outvotes nobody who beats chance.
+    ln(a·(K−1) / (1−a)), optimal for independent errors (Nitzan & Paroush 1982).
     """
     inside = np.clip(accuracy, 1e-9, 1 - 1e-9)
-    odds: Floats = np.maximum(np.log(inside * max(k - 1, 1) / (1 - inside)), 0.01)
+    odds: Floats = np.maximum(np.log(inside * max(k - 1, 1) / (1 - inside)), LEAST_WEIGHT)
     return odds
 
 

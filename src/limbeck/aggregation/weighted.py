@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from limbeck.aggregation.base import (
+    LEAST_WEIGHT,
     Aggregate,
     Floats,
     Integers,
@@ -32,7 +33,7 @@ class Weighted:
     agreement with the weighted vote itself, repeated until nothing changes (with one round and scale "share" this is
     "worker agreement with aggregate"). An accuracy is smoothed by `smoothing` further answers at chance 1/K. Scale
     "odds" weighs by ln(accuracy · (K−1) / (1−accuracy)), optimal for independent errors (Nitzan & Paroush 1982);
-    "share" by the accuracy as it is. A worker at or below chance keeps 0.01.
+    "share" by the accuracy as it is. No estimated weight is below 0.01.
 
     Args:
         weights: worker → weight ≥ 0; None = estimate.
@@ -90,7 +91,7 @@ class Weighted:
             shares = share_right(choices, target, known, smoothing=self.smoothing)
         else:
             shares = _agreement(choices, k, smoothing=self.smoothing, rounds=self.rounds, odds=odds)
-        return log_odds(shares, k) if odds else shares
+        return log_odds(shares, k) if odds else np.maximum(shares, LEAST_WEIGHT)
 
 
 def _agreement(choices: Integers, k: int, *, smoothing: float, rounds: int, odds: bool) -> Floats:
@@ -107,7 +108,7 @@ def _agreement(choices: Integers, k: int, *, smoothing: float, rounds: int, odds
         # Equal weights summed in another order differ in the last digits; they are ties all the same.
         winners = (mass >= mass.max(axis=1, keepdims=True) - 1e-9).astype(np.float64)
         previous, shares = shares, share_right(choices, normalise_rows(winners), several, smoothing=smoothing)
-        weights = log_odds(shares, k) if odds else shares
+        weights = log_odds(shares, k) if odds else np.maximum(shares, LEAST_WEIGHT)
         if np.allclose(shares, previous, rtol=0, atol=1e-9):
             break
     return shares

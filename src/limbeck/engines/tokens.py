@@ -7,7 +7,7 @@ may place them. Knows nothing of scores or of how an engine works.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -42,7 +42,7 @@ def _digits_apart() -> Any:
 
 
 # What the field `tokenizer.ggml.pre` of a GGUF file means.
-_SPLITTERS = {
+_SPLITTERS: Mapping[str, Callable[[], Any]] = {
     "gpt-2": _byte_level,
     "smollm": _digits_apart,
     "qwen2": lambda: _pattern(r"\p{N}"),

@@ -62,9 +62,10 @@ def annotate(
     def around(worker: Worker) -> AbstractContextManager[None]:
         return meter.phase(phase, model=worker.model)
 
-    if reason := purse.empty():
-        return reason
-    for answers in committee.ask(items, answered=ledger.has, around=around):
+    def allowed() -> bool:
+        return purse.empty() is None
+
+    for answers in committee.ask(items, answered=ledger.has, around=around, allowed=allowed):
         usage = sum((vote.usage for vote in answers.votes), Usage())
         with around(answers.worker):
             meter.add_tokens(prefilled=usage.prefilled, decoded=usage.decoded, reused=usage.reused)
@@ -73,6 +74,4 @@ def annotate(
         done += len(answers.votes) + answers.known
         failed += sum(vote.label is None for vote in answers.votes)
         notify(Progress(phase, done, total, failed))
-        if reason := purse.empty():
-            return reason
-    return None
+    return purse.empty() if done < total else None

@@ -5,7 +5,7 @@ Gold is used here and nowhere else. Knows nothing of files, models or of how the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from limbeck.aggregation.base import VoteTable
 from limbeck.evaluation import (
+    Estimate,
     acceptance,
     accuracy,
     against_people,
@@ -137,15 +138,15 @@ def panel(
 
 
 def workers(
-    table: VoteTable, votes: Sequence[Vote], truth: Truth, *, weights: Floats, on: str, seed: int
+    table: VoteTable, votes: Sequence[Vote], truth: Truth, *, weights: Mapping[str, float | None], on: str, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Each worker on its own: how right it was, before and after calibration, and what it cost.
 
     Args:
-        table: calibrated votes on the items of `truth`.
+        table: calibrated votes on the items of `truth`; need not hold every worker.
         votes: all votes of the run, also on other items.
         truth: gold of the table's items.
-        weights: how much each worker counted, shape [W].
+        weights: every worker of the committee → how much it counted, or None where it cast no vote that could count.
         on: what the table's items are.
         seed: of the bootstrap.
     """
@@ -153,14 +154,18 @@ def workers(
     place = {item.id: gold for item, gold in zip(truth.items, truth.gold.tolist(), strict=True)}
     index = {label: i for i, label in enumerate(table.labels)}
     found = {}
-    for column, name in enumerate(table.workers):
+    for name, weight in weights.items():
         own = [vote for vote in votes if vote.worker == name]
         pairs = [(place[v.item], index[v.label]) for v in own if v.label is not None and place.get(v.item, -1) >= 0]
         seconds = sum(vote.usage.seconds for vote in own)
-        block = {"on": on} | estimate("accuracy", accuracy(truth.gold, table.choices[:, column], rng=rng))
+        if name in table.workers:
+            right = accuracy(truth.gold, table.choices[:, table.workers.index(name)], rng=rng)
+        else:
+            right = Estimate(None, reason="it was not asked about these items")
+        block = {"on": on} | estimate("accuracy", right)
         block["accuracy_raw"] = float(np.mean([a == b for a, b in pairs])) if pairs else None
         if not pairs:
-            block["accuracy_raw_reason"] = "no item has a gold label"
+            block["accuracy_raw_reason"] = "no item with a label of its own has a gold label"
         found[name] = block | {
             "votes": len(own),
             "abstained": sum(vote.label is None for vote in own),
@@ -169,8 +174,10 @@ def workers(
             "reused": sum(vote.usage.reused for vote in own),
             "seconds": seconds,
             "items_per_second": len(own) / seconds if seconds > 0 else None,
-            "weight": float(weights[column]),
+            "weight": weight,
         }
         if not seconds > 0:
             found[name]["items_per_second_reason"] = "its answers took no measurable time"
+        if weight is None:
+            found[name]["weight_reason"] = "it cast no vote that could count"
     return found

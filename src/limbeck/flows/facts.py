@@ -18,7 +18,7 @@ from limbeck.committee import Committee
 from limbeck.pool import Pool
 from limbeck.task import Task, TaskFile
 
-PACKAGES = ("limbeck", "openvino", "numpy", "scikit-learn", "tokenizers")
+PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
 
 
 def describe(

@@ -23,7 +23,7 @@ from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.records import Label
-from limbeck.selection.base import Evidence
+from limbeck.selection.base import Evidence, Selector
 from limbeck.students.base import Student
 
 Floats = npt.NDArray[np.float64]
@@ -95,17 +95,19 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     sizes = job.schedule.sizes(budget)
     for number, size in enumerate(sizes):
         begun = time.perf_counter()
-        name, selector = job.schedule.selector if student is not None else job.schedule.cold
         if number in recorded:
             name, selected = recorded[number].strategy, list(recorded[number].selected)
         else:
             with meter.phase("select"):
                 evidence = gather(job, lesson, asked, student)
+                name, selector = ready_selector(job, evidence)
                 selected = selector(evidence, size, np.random.default_rng((job.seed, number)))
         ledger.start_round(number, strategy=name, selected=selected)
         items = [job.pool[one] for one in selected]
         ledger.add_items(items)
         stopped = annotate(job.committee, items, ledger=ledger, meter=meter, notify=notify, purse=purse)
+        if number + 1 < len(sizes) and number + 1 not in recorded:
+            stopped = stopped or purse.empty()
         asked += selected
         with meter.phase("learn", model="student"):
             lesson = conclude(job, ledger, asked)
@@ -114,7 +116,8 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             student, reason = teach(job, lesson, None if last else student)
         facts, before = curve_point(job, lesson, student, selected=set(selected), before=before)
         if number not in recorded or recorded[number].facts is None:
-            ledger.finish_round(number, facts | {"seconds": time.perf_counter() - begun})
+            tokens = sum(vote.usage.tokens for vote in ledger.votes(items=selected))
+            ledger.finish_round(number, facts | {"seconds": time.perf_counter() - begun, "tokens": tokens})
         notify(Progress("learn", number + 1, len(sizes)))
         if stopped:
             break
@@ -153,6 +156,12 @@ def gather(job: Job, lesson: Lesson, asked: Sequence[str], student: Student | No
         members=_members(job, lesson, texts) if student and job.schedule.selector[0] == "disagreement" else None,
         labelled=job.encoder.encode(seen) if job.encoder else None,
     )
+
+
+def ready_selector(job: Job, evidence: Evidence) -> tuple[str, Selector]:
+    """The schedule's selector; while nobody has the opinions that it needs, the one of the first round."""
+    wanted = evidence.members if job.schedule.selector[0] == "disagreement" else evidence.probabilities
+    return job.schedule.cold if wanted is None else job.schedule.selector
 
 
 def _members(job: Job, lesson: Lesson, texts: Sequence[str]) -> Floats | None:

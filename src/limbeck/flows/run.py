@@ -28,6 +28,7 @@ from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT = "metrics.json", "student"
+JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 
 
@@ -110,7 +111,9 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
     committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
     alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
-    own = workers(judged.table, votes, truth, weights=learned.lesson.weights, on=on, seed=seed)
+    counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
+    weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
+    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
     told = job.facts["agents"]
     return {
         "schema": 1,
@@ -122,7 +125,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
             "labels": dict(zip(labels, job.task.descriptions, strict=True)),
             "show": list(job.task.show),
         },
-        "data": _data(job, votes=len(votes), truncated=len({v.item for v in votes if "truncated" in v.flags})),
+        "data": _data(job, truncated=len({v.item for v in votes if "truncated" in v.flags})),
         "items": len(learned.lesson.labels),
         "votes": len(votes),
         "agents": {name: told.get(name, {}) | block for name, block in own.items()},
@@ -136,15 +139,18 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     }
 
 
-def _data(job: Job, *, votes: int, truncated: int) -> dict[str, Any]:
-    del votes
+def _data(job: Job, *, truncated: int) -> dict[str, Any]:
     shown = [job.pool[i] for i in range(min(3, len(job.pool)))]
+    held_out = set(job.test.texts()) if job.test else set()
+    gold = [*job.pool.gold(), *(job.test.gold() if job.test else ())]
     return dict(job.facts["data"]) | {
         "pool_items": len(job.pool),
         "rows": job.pool.notes["rows"],
         "duplicates": job.pool.notes["duplicates"],
         "empty": job.pool.notes["empty"],
         "test_items": len(job.test) if job.test else 0,
+        "test_in_pool": len(held_out.intersection(job.pool.texts())) if held_out else 0,
+        "gold_unknown": sum(one is not None and one not in job.task.labels for one in gold),
         "truncated": truncated,
         "example_items": [{"text": "\n".join(item.fields.values()), "gold": item.gold} for item in shown],
     }
@@ -160,13 +166,12 @@ def _keep(student: Student | None, folder: Path, job: Job) -> int | None:
 
 def _student(
     job: Job, learned: Learned, judged: Lesson, *, truth: Truth, on: str, size: int | None
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     if learned.student is None:
-        return {"kind": None, "kind_reason": learned.reason}
+        return {"taught_by": 0} | _absent("kind", "bytes", *JUDGED, reason=learned.reason or "nothing was learned")
     if on == "pool":
         reason = "there is no test set: on texts it learned from a student cannot be judged"
-        empty = dict.fromkeys(("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee"))
-        block: dict[str, Any] = empty | {f"{name}_reason": reason for name in empty}
+        block = _absent(*JUDGED, reason=reason)
     else:
         texts = [job.test.texts([job.test.index(item.id)])[0] for item in truth.items] if job.test else []
         begun = time.perf_counter()
@@ -178,6 +183,10 @@ def _student(
         block["agreement_with_committee"] = float(same.mean())
     taught = int(np.sum([label.confidence >= job.min_confidence for label in learned.lesson.labels]))
     return {"kind": job.facts["student"], "taught_by": taught, "bytes": size} | block
+
+
+def _absent(*names: str, reason: str) -> dict[str, Any]:
+    return dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
 
 
 def _disagreements(judged: Lesson, truth: Truth, most: int = 20) -> list[dict[str, Any]]:

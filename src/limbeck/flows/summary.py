@@ -18,10 +18,9 @@ def sentence(metrics: Mapping[str, Any]) -> str:
         beside = "" if rater is None else f", where a single average person is right for {100 * rater:.1f} %"
         parts.append(right + beside)
     if student.get("accuracy") is not None:
-        size = f"{student['bytes'] / 1e6:.1f} MB"
-        parts.append(f"the {size} student they taught reaches {_share(student, 'accuracy')}")
+        parts.append(f"the {_size(student['bytes'])} student they taught reaches {_share(student, 'accuracy')}")
     elif student.get("kind") is not None:
-        parts.append(f"the student they taught takes {student['bytes'] / 1e6:.1f} MB")
+        parts.append(f"the student they taught takes {_size(student['bytes'])}")
     return "; ".join(parts) + "."
 
 
@@ -34,6 +33,12 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
         found.append(metrics["committee"]["warning"])
     if metrics["committee"]["accuracy"] is None:
         found.append("There are no gold labels, so nothing here says how right the labels are.")
+    if metrics["data"]["gold_unknown"]:
+        unknown = metrics["data"]["gold_unknown"]
+        found.append(f"{unknown:,} gold labels are none of the task's labels; these items count as without gold.")
+    if metrics["data"]["test_in_pool"]:
+        both = metrics["data"]["test_in_pool"]
+        found.append(f"{both:,} test texts are in the pool as well: the student may have learned from them.")
     for name, agent in metrics["agents"].items():
         if agent["abstained"]:
             found.append(f"Agent {name} gave no label for {agent['abstained']:,} of {agent['votes']:,} items.")
@@ -57,6 +62,10 @@ def _share(block: Mapping[str, Any], name: str) -> str:
     text = f"{100 * block[name]:.1f} %"
     interval = block.get(f"{name}_interval")
     return f"{text} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else text
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def _number(count: int) -> str:

@@ -78,8 +78,10 @@ def fit(lesson: Lesson, *, strength: float, start: Floats | None = None, toleran
         gradient[1:] += penalty * coefficients[1:]
         return entropy + 0.5 * penalty * float((coefficients[1:] ** 2).sum()), gradient.ravel()
 
-    begin = np.zeros(size * labels) if start is None else start.ravel()
-    found = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": tolerance})
+    if start is None:  # the best without features: the labels' shares alone
+        start = np.zeros((size, labels))
+        start[0] = np.log(np.maximum(shares @ lesson.targets, 1e-9))
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "ftol": tolerance})
     return np.asarray(found.x).reshape(size, labels)
 
 
