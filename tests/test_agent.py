@@ -53,7 +53,8 @@ def test_prompts_word_by_word() -> None:
 def test_examples_come_first_and_look_alike() -> None:
     prompt = replace(PLAIN, examples=(("Bad.", "negative"), ("Good.", "positive")))
     assert shown(prompt, "Hm.") == (
-        "Judge {text} the film.\n\nReview: Bad.\nSentiment: negative\n\nReview: Good.\nSentiment: positive\n\nReview: Hm.\nSentiment:"
+        "Judge {text} the film.\n\nReview: Bad.\nSentiment: negative\n\n"
+        "Review: Good.\nSentiment: positive\n\nReview: Hm.\nSentiment:"
     )
     turns = replace(CHAT, examples=(("Bad.", "negative"),)).messages(TASK)
     assert [turn.role for turn in turns] == ["system", "user", "assistant", "user", "assistant"]

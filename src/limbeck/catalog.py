@@ -179,9 +179,10 @@ class Workshop:
         if data.test.path is None:
             rest, test = split(pool, share=data.test.share, items=data.test.items, seed=data.seed)
             return rest, test
-        return pool, self._pool(data.test.path, task, limit=None)
+        return pool, self._pool(data.test.path, task, limit=None, named=False)
 
-    def _pool(self, name: str, task: Task, *, limit: int | None) -> Pool:
+    def _pool(self, name: str, task: Task, *, limit: int | None, named: bool = True) -> Pool:
+        """The items of a data set; not `named`: known by their content, as two files may use one id for two texts."""
         data = self._file.data
         path, built_in = self._located(name)
         return Pool.read(
@@ -189,7 +190,7 @@ class Workshop:
             show=task.show,
             gold=data.gold or ("gold" if built_in else None),
             people=data.people or ("people" if built_in else None),
-            id_column=data.id or ("id" if built_in else None),
+            id_column=(data.id or ("id" if built_in else None)) if named else None,
             limit=limit,
             seed=data.seed,
         )
@@ -218,7 +219,7 @@ class Workshop:
 
     def _model(self, name: str) -> tuple[Path, str | None]:
         """The GGUF file behind a model's name, and its sha256 where the catalogue knows it."""
-        if name.endswith(".gguf"):
+        if name.endswith(".gguf") and not name.startswith("hf:"):
             return self._file.resolve(name), None
         folder = self._store.pull(name, self._say)
         self._used[name] = self._store.lock_entry(name)
@@ -271,7 +272,7 @@ class Workshop:
         if not wanted.number:
             return ()
         assert wanted.source is not None  # the task file's own rule: examples need a file
-        pool = self._pool(wanted.source, task, limit=None)
+        pool = self._pool(wanted.source, task, limit=None, named=False)
         known = [item for item in pool if item.gold in task.labels]
         rng = np.random.default_rng(self._file.data.seed)
         if wanted.choose != "first":

@@ -5,8 +5,6 @@ Knows nothing of how anything is done.
 
 from __future__ import annotations
 
-import shutil
-import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -25,20 +23,22 @@ from limbeck.flows.export import FORMATS, write_labels
 from limbeck.flows.init import init as draft
 from limbeck.flows.plan import plan as make_plan
 from limbeck.flows.predict import predict as label_texts
-from limbeck.flows.run import FACTS, STUDENT, finished
+from limbeck.flows.run import FACTS, STUDENT, finished, reopen
 from limbeck.flows.run import run as do_run
 from limbeck.flows.status import status as look
-from limbeck.ledger import Ledger
+from limbeck.ledger import Ledger, repair
 from limbeck.meter import Meter
 from limbeck.report import write_report
 from limbeck.task import Task, fingerprint, load_task
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=True)
+PAGE = "report.html"
 
 
 def main() -> None:
     """Run the command line; errors become one message and an exit code."""
+    console.speak_utf8()
     try:
         code = commands(standalone_mode=False)
     except LimbeckError as error:
@@ -52,8 +52,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         console.complain("interrupted; what was done is kept, the same command goes on from here")
         code = 130
-    except BrokenPipeError:
-        code = 0
     sys.exit(code or 0)
 
 
@@ -62,8 +60,9 @@ def command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         @wraps(function)
-        def inner(*args: Any, as_json: bool, quiet: bool, **options: Any) -> Any:
-            return function(*args, out=console.Console(as_json=as_json, quiet=quiet), **options)
+        def inner(*args: Any, as_json: bool, quiet: bool, **options: Any) -> None:
+            with console.until_hung_up():
+                function(*args, out=console.Console(as_json=as_json, quiet=quiet), **options)
 
         inner = click.option("--quiet", is_flag=True, help="Print errors only.")(inner)
         inner = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(inner)
@@ -94,8 +93,15 @@ def init(source: Path, target: Path, *, force: bool, out: console.Console) -> No
 
 
 @command("limbeck doctor")
-def doctor(out: console.Console) -> None:
+@click.option("--repair", "folder", type=FOLDER, help="Save what can be read of this run's damaged ledger.")
+def doctor(folder: Path | None, out: console.Console) -> None:
     """Say what works on this machine, what is missing, and what to do about it."""
+    if folder is not None:
+        saved = repair(folder)
+        reopen(folder)
+        found = {"kept": str(saved.kept), "saved": dict(saved.saved), "broken": dict(saved.broken)}
+        out.result(found, console.pairs(found) + "\nRun the same `limbeck run` again: what was lost is asked anew.")
+        return
     checks = examine(Store())
     out.result([one.row() for one in checks], console.checklist(checks))
 
@@ -165,23 +171,19 @@ def run(task: Path, folder: Path | None, watts: float | None, out: console.Conso
     folder = folder or Path("runs") / (file.task.name or task.stem)
     stamp = fingerprint(file)
     if finished(folder, stamp):
-        out.result({"run": str(folder), "state": "finished"}, f"{folder} is finished: {folder / 'report.html'}")
+        page = folder / PAGE if (folder / PAGE).exists() else write_report(folder)
+        out.result({"run": str(folder), "state": "finished", "report": str(page)}, f"{folder} is finished: {page}")
         return
-    signal.signal(signal.SIGTERM, _interrupt)
-    with Meter(watts=watts) as meter:
-        job = Workshop(file, Store(), meter, say=out.say).job()
-        with out.progress() as notify:
-            metrics = do_run(job, folder, meter=meter, fingerprint=stamp, notify=notify)
-    shutil.copyfile(task, folder / "task.yaml")
-    page = write_report(folder)
+    with console.Patience() as patience:
+        with Meter(watts=watts) as meter:
+            job = Workshop(file, Store(), meter, say=out.say).job()
+            with out.progress() as notify:
+                metrics = do_run(job, folder, meter=meter, fingerprint=stamp, notify=patience.listening(notify))
+        page = write_report(folder)
     out.result(
         {"run": str(folder), "state": "finished", "report": str(page), "metrics": metrics},
         "\n".join([metrics["sentence"], *(f"Note: {text}" for text in metrics["warnings"]), f"Report: {page}"]),
     )
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @command("limbeck status runs/reviews")
@@ -207,8 +209,10 @@ def export(folder: Path, kind: str, out: console.Console) -> None:
     """Write the labels with their probabilities and every agent's vote."""
     with Ledger.read(folder) as view:
         facts = view.meta(FACTS)
-        if facts is None:
-            raise RunError(f"{folder}: nothing was labelled yet", hint="limbeck run task.yaml")
+        if facts is None or not view.labels():
+            raise RunError(
+                f"{folder}: nothing is labelled yet", hint="limbeck run task.yaml labels when it is through."
+            )
         labels = tuple(facts["labels"])
         task = Task(facts["card"]["task"], labels, (None,) * len(labels), "", tuple(facts["show"]))
         prior = None if facts["prior"] is None else [facts["prior"][label] for label in labels]
@@ -228,7 +232,7 @@ def predict(folder: Path, texts: Path, target: Path | None, out: console.Console
         raise RunError(f"{folder}: there is no student here", hint="limbeck run task.yaml makes one.")
     student = open_student(folder / STUDENT, facts["student"], encoder=facts["encoder"], store=Store(), say=out.say)
     with console.writing(target) as stream:
-        count = label_texts(student, texts, stream, show=facts["show"])
+        count = label_texts(student, texts, stream, show=facts["show"], as_json=target is None and out.as_json)
     if target is not None:
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from limbeck.agent import Batch, Question, Worker
-from limbeck.errors import EngineError, RunError
+from limbeck.errors import ConfigError, EngineError, RunError
 from limbeck.records import Item, Vote
 
 # A worker may fail on single items; beyond this share, after a fair trial, it is the worker that is broken.
@@ -29,10 +29,21 @@ class Committee:
     Attributes:
         workers: with different names, at least one.
         protocol: vote.
+
+    Raises:
+        ConfigError: when two workers have the same name, or there is none.
     """
 
     workers: tuple[Worker, ...]
     protocol: str = "vote"
+
+    def __post_init__(self) -> None:
+        names = [worker.name for worker in self.workers]
+        if not names or len(set(names)) < len(names):
+            raise ConfigError(
+                f"a committee needs workers with different names, and these are: {', '.join(names) or 'nobody'}",
+                hint="Give each agent a name of its own.",
+            )
 
     @property
     def calibration(self) -> dict[str, str]:

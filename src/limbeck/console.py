@@ -6,10 +6,13 @@ Knows nothing of what the results mean.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,12 +38,12 @@ class Console:
     """
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
-        self._json, self._quiet = as_json, quiet
+        self.as_json, self._quiet = as_json, quiet
         self._error = Terminal(stderr=True, highlight=False)
 
     def result(self, value: Any, text: str) -> None:
         """Print a result: `value` as JSON, or `text`."""
-        if self._json:
+        if self.as_json:
             sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=list) + "\n")
         elif not self._quiet:
             sys.stdout.write(_printable(text) + "\n")
@@ -48,7 +51,7 @@ class Console:
     def say(self, line: str) -> None:
         """Print a line about what is going on."""
         if not self._quiet:
-            self._error.print(escape(line))
+            self._error.print(escape(line), soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Notify]:
@@ -106,11 +109,67 @@ class _Lines:
             parts.append(f"{duration((now - begun) * (at.total - at.done) / (at.done - first))} left")
         if at.failed:
             parts.append(f"{at.failed:,} failed")
-        self._terminal.print(escape(", ".join(filter(None, parts))))
+        self._terminal.print(escape(", ".join(filter(None, parts))), soft_wrap=True)
 
 
 def _rate(done: int, seconds: float) -> str:
     return f"{done / seconds:,.1f}/s" if done > 0 and seconds > 0.5 else ""
+
+
+class Patience:
+    """Ctrl-C and SIGTERM: while somebody listens, the batch at work is finished and kept first; a second stops at once.
+
+    Before and after that, the first one stops at once too.
+    """
+
+    def __init__(self) -> None:
+        self._asked = self._listening = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Patience:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def listening(self, notify: Notify) -> Notify:
+        """The same, but it raises KeyboardInterrupt once somebody asked to stop."""
+        self._listening = True
+
+        def told(at: Progress) -> None:
+            notify(at)
+            if self._asked:
+                raise KeyboardInterrupt
+
+        return told
+
+    def _stop(self, *_: object) -> None:
+        if self._asked or not self._listening:
+            raise KeyboardInterrupt
+        self._asked = True
+        # A signal may come in the middle of a write to the stream; the system call alone is safe then.
+        os.write(2, b"\nfinishing the batch at work; once more stops at once\n")
+
+
+def speak_utf8() -> None:
+    """Write UTF-8 whatever the locale: what is printed may be read by another program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+@contextmanager
+def until_hung_up() -> Iterator[None]:
+    """Ends in silence when the reader of standard output has seen enough, as `head` does."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer goes nowhere, or Python would complain about it at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(message: str) -> None:

@@ -91,7 +91,9 @@ def score(probabilities: Floats, truth: Truth, labels: Sequence[str], *, on: str
     ]
     block["confusion"] = confusion(gold, predicted, len(labels)).tolist()
     block["reliability"] = [
-        {"low": one.low, "high": one.high, "count": one.count, "confidence": one.confidence} | plain(one.accuracy)
+        {"low": one.low, "high": one.high, "count": one.count, "confidence": one.confidence}
+        | ({} if one.count else {"confidence_reason": "no item in this bin"})
+        | plain(one.accuracy)
         for one in reliability(gold, probabilities, rng=rng)
     ]
     block["coverage_curve"] = [
@@ -155,9 +157,11 @@ def workers(
     index = {label: i for i, label in enumerate(table.labels)}
     found = {}
     for name, weight in weights.items():
-        own = [vote for vote in votes if vote.worker == name]
+        cast = [vote for vote in votes if vote.worker == name]
+        # An agent that was mended between two attempts answered some items twice: the last answer counts, both cost.
+        own = list({vote.item: vote for vote in cast}.values())
         pairs = [(place[v.item], index[v.label]) for v in own if v.label is not None and place.get(v.item, -1) >= 0]
-        seconds = sum(vote.usage.seconds for vote in own)
+        seconds = sum(vote.usage.seconds for vote in cast)
         if name in table.workers:
             right = accuracy(truth.gold, table.choices[:, table.workers.index(name)], rng=rng)
         else:
@@ -170,14 +174,24 @@ def workers(
             "votes": len(own),
             "abstained": sum(vote.label is None for vote in own),
             "truncated": sum("truncated" in vote.flags for vote in own),
-            "tokens": sum(vote.usage.tokens for vote in own),
-            "reused": sum(vote.usage.reused for vote in own),
+            "tokens": sum(vote.usage.tokens for vote in cast),
+            "reused": sum(vote.usage.reused for vote in cast),
             "seconds": seconds,
-            "items_per_second": len(own) / seconds if seconds > 0 else None,
+            "items_per_second": len(cast) / seconds if seconds > 0 else None,
             "weight": weight,
+            "changed_by_calibration": _changed(table, name, own),
         }
         if not seconds > 0:
             found[name]["items_per_second_reason"] = "its answers took no measurable time"
         if weight is None:
             found[name]["weight_reason"] = "it cast no vote that could count"
     return found
+
+
+def _changed(table: VoteTable, worker: str, votes: Sequence[Vote]) -> float:
+    """Share of a worker's labels on the table's items that calibration changed."""
+    index = {label: i for i, label in enumerate(table.labels)}
+    row = {item: i for i, item in enumerate(table.items)}
+    column = table.workers.index(worker) if worker in table.workers else 0
+    pairs = [(table.choices[row[v.item], column], index[v.label]) for v in votes if v.label and v.item in row]
+    return float(np.mean([after != before for after, before in pairs])) if pairs else 0.0

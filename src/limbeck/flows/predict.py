@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from limbeck.errors import DataError
 from limbeck.flows.export import safe_cell
@@ -15,14 +16,15 @@ from limbeck.students.base import Student
 ROWS = 4096
 
 
-def predict(student: Student, source: Path, out: TextIO, *, show: Sequence[str]) -> int:
-    """Write one CSV line for each row of `source`: its row, the label, the confidence and each label's probability.
+def predict(student: Student, source: Path, out: TextIO, *, show: Sequence[str], as_json: bool = False) -> int:
+    """Write each row's text, label, confidence and probability of each label (`p:LABEL`), in the order of the source.
 
     Args:
         student: who predicts.
         source: what `read_rows` can read.
-        out: where the lines go.
+        out: where it goes.
         show: the columns the student was taught with.
+        as_json: as one JSON array, exact; else as CSV that is safe to open in a spreadsheet.
 
     Returns:
         How many rows were labelled.
@@ -37,22 +39,45 @@ def predict(student: Student, source: Path, out: TextIO, *, show: Sequence[str])
             f"{source}: there is no column {missing[0]!r}",
             hint=f"The student reads {', '.join(show)}; the columns here are {', '.join(there)}.",
         )
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in ("text", "label", "confidence", *(f"p:{x}" for x in student.labels))])
-    count, texts = 0, list[str]()
+    names = ["text", "label", "confidence", *(f"p:{label}" for label in student.labels)]
+    rows = _labelled(student, source, show)
+    return _write_json(names, rows, out) if as_json else _write_csv(names, rows, out)
+
+
+def _labelled(student: Student, source: Path, show: Sequence[str]) -> Iterator[tuple[str, str, list[float]]]:
+    texts: list[str] = []
     for row in read_rows(source, only=tuple(show)):
         texts.append("\n".join(text for name in show if (text := row.fields.get(name))))
         if len(texts) == ROWS:
-            count += _write(student, texts, writer)
+            yield from _opinions(student, texts)
             texts = []
-    return count + _write(student, texts, writer)
+    yield from _opinions(student, texts)
 
 
-def _write(student: Student, texts: Sequence[str], writer: Any) -> int:
+def _opinions(student: Student, texts: Sequence[str]) -> Iterator[tuple[str, str, list[float]]]:
     if texts:
         opinion = student.predict_proba(texts)
-        for text, row in zip(texts, opinion.tolist(), strict=True):
-            best = max(range(len(row)), key=row.__getitem__)
-            shares = [f"{share:.6f}" for share in row]
-            writer.writerow([safe_cell(text), safe_cell(student.labels[best]), shares[best], *shares])
-    return len(texts)
+        best = opinion.argmax(axis=1).tolist()
+        for text, winner, shares in zip(texts, best, opinion.tolist(), strict=True):
+            yield text, student.labels[winner], shares
+
+
+def _write_csv(names: Sequence[str], rows: Iterator[tuple[str, str, list[float]]], out: TextIO) -> int:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([safe_cell(name) for name in names])
+    count = 0
+    for text, label, shares in rows:
+        numbers = [f"{share:.6f}" for share in (max(shares), *shares)]
+        writer.writerow([safe_cell(text), safe_cell(label), *numbers])
+        count += 1
+    return count
+
+
+def _write_json(names: Sequence[str], rows: Iterator[tuple[str, str, list[float]]], out: TextIO) -> int:
+    count = 0
+    for text, label, shares in rows:
+        out.write(",\n" if count else "[\n")
+        out.write(json.dumps(dict(zip(names, (text, label, max(shares), *shares), strict=True)), ensure_ascii=False))
+        count += 1
+    out.write("\n]\n" if count else "[]\n")
+    return count

@@ -1,7 +1,7 @@
 """run: annotate → learn → distill → evaluate; what is done already is not done again.
 
-Leaves in the run folder: the ledger, the labels (CSV), the student, the metrics (JSON). Knows nothing of how parts are
-made, or of pages.
+Leaves in the run folder: the ledger, the labels (CSV), the student, the metrics (JSON), a copy of the task file. Knows
+nothing of how parts are made, or of pages.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from limbeck.flows.learn import Learned, Lesson, conclude, learn
 from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
+from limbeck.pool import Pool
 from limbeck.records import Item
 from limbeck.students.base import Student
 
-METRICS, STUDENT = "metrics.json", "student"
+METRICS, STUDENT, TASK = "metrics.json", "student", "task.yaml"
 JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 
@@ -43,6 +45,12 @@ def finished(folder: Path, fingerprint: str) -> bool:
     with Ledger.read(folder) as view:
         _same_task(folder, view.meta(FINGERPRINT), fingerprint)
         return view.meta(STATE) == "finished" and (folder / METRICS).exists()
+
+
+def reopen(folder: Path) -> None:
+    """Take a run for unfinished again, so that what a repair could not save is asked anew."""
+    with Ledger.open(folder) as ledger:
+        ledger.set_meta(STATE, "repaired")
 
 
 def run(job: Job, folder: Path, *, meter: Meter, fingerprint: str, notify: Notify = silent) -> dict[str, Any]:
@@ -68,6 +76,8 @@ def run(job: Job, folder: Path, *, meter: Meter, fingerprint: str, notify: Notif
         _same_data(folder, ledger.meta("data"), data)
         for key, value in ((FINGERPRINT, fingerprint), ("data", data), (FACTS, job.facts), (STATE, "running")):
             ledger.set_meta(key, value)
+        if (text := job.facts["reproduce"]["task_file"]) is not None:
+            _write(folder / TASK, text)
         try:
             return _run(job, folder, ledger=ledger, meter=meter, notify=notify)
         finally:
@@ -96,7 +106,7 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     metrics["resources"] = combine(ledger.phases())
     metrics["warnings"] = warnings(metrics, stopped=stopped)
     metrics["sentence"] = sentence(metrics)
-    _write_json(folder / METRICS, metrics)
+    _write(folder / METRICS, json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     ledger.set_meta(STATE, "finished")
     notify(Progress("report", 1, 1))
     return metrics
@@ -111,6 +121,10 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
     committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
     alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
+    committee |= alike
+    if not judged.labels:
+        reasons = [name for name in committee if name.endswith("_reason")]
+        committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
     own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
@@ -129,8 +143,8 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "items": len(learned.lesson.labels),
         "votes": len(votes),
         "agents": {name: told.get(name, {}) | block for name, block in own.items()},
-        "committee": committee | alike | {"warning": warning},
-        "student": _student(job, learned, judged, truth=truth, on=on, size=size),
+        "committee": committee | {"warning": warning},
+        "student": _student(job, learned, judged, size=size),
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
@@ -141,7 +155,6 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
 
 def _data(job: Job, *, truncated: int) -> dict[str, Any]:
     shown = [job.pool[i] for i in range(min(3, len(job.pool)))]
-    held_out = set(job.test.texts()) if job.test else set()
     gold = [*job.pool.gold(), *(job.test.gold() if job.test else ())]
     return dict(job.facts["data"]) | {
         "pool_items": len(job.pool),
@@ -149,11 +162,18 @@ def _data(job: Job, *, truncated: int) -> dict[str, Any]:
         "duplicates": job.pool.notes["duplicates"],
         "empty": job.pool.notes["empty"],
         "test_items": len(job.test) if job.test else 0,
-        "test_in_pool": len(held_out.intersection(job.pool.texts())) if held_out else 0,
+        "test_in_pool": _shared(job.pool, job.test) if job.test else 0,
         "gold_unknown": sum(one is not None and one not in job.task.labels for one in gold),
         "truncated": truncated,
         "example_items": [{"text": "\n".join(item.fields.values()), "gold": item.gold} for item in shown],
     }
+
+
+def _shared(pool: Pool, test: Pool, step: int = 10_000) -> int:
+    """How many test texts are in the pool as well; the pool's texts are looked at piece by piece."""
+    held_out = set(test.texts())
+    pieces = (range(start, min(start + step, len(pool))) for start in range(0, len(pool), step))
+    return sum(text in held_out for piece in pieces for text in pool.texts(piece))
 
 
 def _keep(student: Student | None, folder: Path, job: Job) -> int | None:
@@ -164,25 +184,25 @@ def _keep(student: Student | None, folder: Path, job: Job) -> int | None:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def _student(
-    job: Job, learned: Learned, judged: Lesson, *, truth: Truth, on: str, size: int | None
-) -> dict[str, Any]:
+def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) -> dict[str, Any]:
+    """The student on all test items, also on those that the committee was not asked about."""
     if learned.student is None:
         return {"taught_by": 0} | _absent("kind", "bytes", *JUDGED, reason=learned.reason or "nothing was learned")
-    if on == "pool":
-        reason = "there is no test set: on texts it learned from a student cannot be judged"
-        block = _absent(*JUDGED, reason=reason)
-    else:
-        texts = [job.test.texts([job.test.index(item.id)])[0] for item in truth.items] if job.test else []
-        begun = time.perf_counter()
-        opinion = learned.student.predict_proba(texts)
-        seconds = time.perf_counter() - begun
-        block = score(opinion, truth, job.task.labels, on=on, seed=job.seed)
-        block["items_per_second"] = len(texts) / seconds
-        same = opinion.argmax(axis=1) == judged.probabilities.argmax(axis=1)
-        block["agreement_with_committee"] = float(same.mean())
     taught = int(np.sum([label.confidence >= job.min_confidence for label in learned.lesson.labels]))
-    return {"kind": job.facts["student"], "taught_by": taught, "bytes": size} | block
+    block = {"kind": job.facts["student"], "taught_by": taught, "bytes": size}
+    if job.test is None:
+        reason = "there is no test set: on texts it learned from a student cannot be judged"
+        return block | {"on": "pool"} | _absent(*JUDGED, reason=reason)
+    texts = job.test.texts()
+    begun = time.perf_counter()
+    opinion = learned.student.predict_proba(texts)
+    block["items_per_second"] = len(texts) / (time.perf_counter() - begun)
+    block |= score(opinion, Truth.of(list(job.test), job.task.labels), job.task.labels, on="test", seed=job.seed)
+    if not judged.labels:
+        return block | _absent("agreement_with_committee", reason="the committee labelled none of these items")
+    rows = [job.test.index(item) for item in judged.table.items]
+    same = opinion[rows].argmax(axis=1) == judged.probabilities.argmax(axis=1)
+    return block | {"agreement_with_committee": float(same.mean())}
 
 
 def _absent(*names: str, reason: str) -> dict[str, Any]:
@@ -214,12 +234,14 @@ def _disagreements(judged: Lesson, truth: Truth, most: int = 20) -> list[dict[st
     return found
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written: {error.strerror}", hint="Check the free space.") from error
 
 

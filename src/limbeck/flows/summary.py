@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Calibration that changes more labels than this share has met a strong bias of the model, or uneven classes.
+MOVED = 0.2
+
 
 def sentence(metrics: Mapping[str, Any]) -> str:
     """The answer in one sentence, of what was measured only."""
@@ -32,7 +35,7 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
     if metrics["committee"].get("warning"):
         found.append(metrics["committee"]["warning"])
     if metrics["committee"]["accuracy"] is None:
-        found.append("There are no gold labels, so nothing here says how right the labels are.")
+        found.append(f"Nothing here says how right the labels are: {metrics['committee']['accuracy_reason']}.")
     if metrics["data"]["gold_unknown"]:
         unknown = metrics["data"]["gold_unknown"]
         found.append(f"{unknown:,} gold labels are none of the task's labels; these items count as without gold.")
@@ -42,6 +45,12 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
     for name, agent in metrics["agents"].items():
         if agent["abstained"]:
             found.append(f"Agent {name} gave no label for {agent['abstained']:,} of {agent['votes']:,} items.")
+    moved = [name for name, agent in metrics["agents"].items() if agent["changed_by_calibration"] > MOVED]
+    if moved:
+        found.append(
+            f"Calibration changed more than {MOVED:.0%} of the labels of {', '.join(moved)}. It takes all labels to be "
+            "equally frequent: if yours are not, give their shares as `prior` under `committee`."
+        )
     if metrics["data"]["truncated"]:
         found.append(f"{metrics['data']['truncated']:,} texts were longer than a model's context and were cut.")
     if metrics["student"].get("kind") is None:
