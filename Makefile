@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LIMBECK := $(BIN)/limbeck
 
-.PHONY: help demo test unit test-extras check format docs bench clean
+.PHONY: help demo test unit test-extras check format docs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -4
@@ -48,14 +48,14 @@ test-extras: $(VENV)/extras
 	$(BIN)/python -m pytest -m extras
 
 check: $(VENV)/dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(VENV)/dev
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks docs
+	$(BIN)/ruff check --fix src tests benchmarks docs
 
 docs: $(VENV)/base
 	$(BIN)/python docs/reference.py

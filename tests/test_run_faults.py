@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import resource
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,14 +108,25 @@ def test_signals_end_a_run_with_130_and_it_can_go_on(
     assert same(run, whole)
 
 
-def test_one_signal_lets_the_batch_at_work_be_kept(whole: Path, shell: Shell, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    with at_work(whole / "task.yaml", run) as process:
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert "finishing the batch at work" in err
-    asked = shell("status", run)[1]
-    assert "votes: 0" not in asked
+@pytest.mark.parametrize("name", ["task.yaml", "labels.csv", "student", "metrics.json", "report.html"])
+def test_a_file_that_cannot_be_written_stops_the_run_cleanly(name: str, shell: Shell, tmp_path: Path) -> None:
+    task, run = write_toy(tmp_path), tmp_path / "run"
+    obstacle = run / (name if name in ("student", "report.html") else f"{name}.partial")
+    if name == "student":
+        run.mkdir()
+        obstacle.write_text("in the way")
+    else:
+        (obstacle / "in the way").mkdir(parents=True)
+    code, out, err = shell("run", task, "--run", run)
+    assert (code, out) == (1, "")
+    assert name in err
+    assert re.search("cannot (be written|write)", err)
+    if obstacle.is_file():
+        obstacle.unlink()
+    else:
+        shutil.rmtree(obstacle)
+    assert shell("run", task, "--run", run)[0] == 0
+    assert (run / "report.html").is_file()
 
 
 @pytest.mark.parametrize("verb", ["run", "plan"])

@@ -24,7 +24,7 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.pool import Pool, columns, split
 from limbeck.students.base import Student, Teacher
-from limbeck.task import AgentSection, Task, TaskFile, render_item
+from limbeck.task import AgentSection, Task, TaskFile, render_item, unknown_names
 
 ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
@@ -114,6 +114,8 @@ class Workshop:
     """
 
     def __init__(self, file: TaskFile, store: Store, meter: Meter, *, say: Say | None = None) -> None:
+        for path, problem in unknown_names(file, NAMES):
+            raise file.complaint(path, problem)
         self._file, self._store, self._meter, self._say = file, store, meter, say
         self._engines: dict[tuple[str, str], Any] = {}
         self._encoders: dict[str, Encoder] = {}

@@ -179,7 +179,7 @@ def complain(message: str) -> None:
 
 @contextmanager
 def writing(target: Path | None) -> Iterator[TextIO]:
-    """A file, or standard output.
+    """A file, which is there whole or not at all, or standard output.
 
     Raises:
         RunError: when the file cannot be written.
@@ -187,9 +187,11 @@ def writing(target: Path | None) -> Iterator[TextIO]:
     if target is None:
         yield sys.stdout
         return
+    partial = target.with_name(target.name + ".partial")
     try:
-        with target.open("w", encoding="utf-8", newline="") as stream:
+        with partial.open("w", encoding="utf-8", newline="") as stream:
             yield stream
+        partial.replace(target)
     except OSError as error:
         raise RunError(f"{target}: cannot be written: {error.strerror or error}", hint="Check the folder.") from error
 

@@ -31,7 +31,7 @@ BYTES_PER_TOKEN = 16
 
 
 class LanguageAgent:
-    """One annotator made of a language model.
+    """One annotator made of a language model; `style` says whether it chats or continues a text.
 
     Args:
         name: the worker's name.
@@ -65,6 +65,7 @@ class LanguageAgent:
         self._calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
         self._lead = prompt.lead
+        self.style = prompt.style
         self._room = engine.context - len(self._before) - len(self._after) - decoder.reach
         if self._room < 1:
             raise ConfigError(

@@ -30,7 +30,7 @@ def describe(
     agents = {
         worker.name: {
             "model": worker.model,
-            "style": "language model" if isinstance(worker, LanguageAgent) else "similarity of text and label",
+            "style": worker.style if isinstance(worker, LanguageAgent) else "similarity of text and label",
             "prompt_example": worker.example(pool[0]) if isinstance(worker, LanguageAgent) else None,
         }
         for worker in committee.workers

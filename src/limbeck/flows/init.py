@@ -71,7 +71,7 @@ def init(source: Path, target: Path, *, overwrite: bool = False) -> Draft:
         DataError: when the source cannot be read or holds no text.
     """
     if target.exists() and not overwrite:
-        raise ConfigError(f"{target}: is there already", hint="Choose another name, or ask for overwriting.")
+        raise ConfigError(f"{target}: is there already", hint="Name another one by --task, or use --force.")
     guess = _look(source)
     text = _written(guess, name=source.name, pool=_pool_path(source, target.parent))
     parse_task(text, source=target)
@@ -228,10 +228,10 @@ data:
   # limit: 3000                     # use only so many items, drawn by the seed
   seed: 0
 
-# The workers. Without this section three unlike agents of one small model answer.
+# The workers. Without this section four unlike workers answer: three ways of asking one small model, and an encoder.
 # agents:
 #   - name: chat
-#     model: smollm2-135m-instruct  # a name, a .gguf file, an OpenVINO folder, or hf:owner/name
+#     model: smollm2-135m-instruct  # a name, a .gguf file, or hf:owner/name:file.gguf
 #     style: chat                   # chat | plain
 #     label_words: {{{model_words}: "another word"}}
 #     decode: {{choice: {{calibration: batch}}}}   # none | batch | contextual | pmi

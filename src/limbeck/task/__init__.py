@@ -3,6 +3,7 @@
 from limbeck.task.answer import parse_label
 from limbeck.task.question import Task, default_instructions, render_item
 from limbeck.task.reading import load_task, parse_task
+from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
     AgentSection,
     BudgetSection,
@@ -40,4 +41,5 @@ __all__ = [
     "parse_label",
     "parse_task",
     "render_item",
+    "unknown_names",
 ]

@@ -1,0 +1,105 @@
+"""Killed at random moments and started again, a run ends with the tables of one that nobody killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from limbeck.assets.store import Store
+from limbeck.engines.openvino import OpenVinoEngine
+from toy_job import digest, start, toy_rows, write_toy
+
+
+def begin(task: Path, folder: Path, home: Path) -> subprocess.Popen[str]:
+    """A run as a process of its own, that has said its first word about asking."""
+    process = start("run", task, "--run", folder, home=home)
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if line.startswith("annotate: "):
+            return process
+    raise AssertionError(f"the run ended with {process.wait()} before it began:\n{said}")
+
+
+def finish(process: subprocess.Popen[str]) -> float:
+    """Let a run end by itself; how long that took, in seconds."""
+    begun = time.monotonic()
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    return time.monotonic() - begun
+
+
+def survive(task: Path, place: Path, homes: tuple[Path, Path], *, kills: int, seed: int) -> int:
+    """Kill a run so many times, each attempt going on where the last one fell; how often one got through all the same.
+
+    An attempt lives for a random part of the time that a whole run takes, so that over all attempts the blows fall
+    everywhere: while it asks, selects, learns and writes. After one that got through, the next begins a new folder.
+    """
+    whole = place / "whole"
+    span = finish(begin(task, whole, homes[0]))
+    chance = random.Random(seed)
+    folder, through = place / "killed-0", 0
+    for _ in range(kills):
+        process = begin(task, folder, homes[1])
+        time.sleep(chance.uniform(0, 4 * span / kills))
+        while process.poll() is not None:  # it got through before the blow
+            assert process.returncode == 0, process.communicate()
+            check(folder, whole)
+            through += 1
+            folder = place / f"killed-{through}"
+            process = begin(task, folder, homes[1])
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    finish(begin(task, folder, homes[1]))
+    check(folder, whole)
+    return through
+
+
+def check(folder: Path, whole: Path) -> None:
+    assert digest(folder) == digest(whole)
+    assert (folder / "labels.csv").read_bytes() == (whole / "labels.csv").read_bytes()
+    assert (folder / "report.html").stat().st_size > 1000
+
+
+def test_ten_kills_of_scripted_agents(tmp_path: Path) -> None:
+    task = write_toy(tmp_path, toy_rows(600), selection={"rounds": 3})
+    homes = (tmp_path / "home", tmp_path / "home")
+    assert survive(task, tmp_path / "runs", homes, kills=10, seed=1) < 5, "hardly a blow fell before the end"
+
+
+@pytest.mark.model
+def test_twenty_kills_of_real_agents(
+    store: Store, smollm2: OpenVinoEngine, encoder_folder: Path, tmp_path: Path
+) -> None:
+    """Both runs have a cache of vectors of their own, so that the killed one cannot live off the whole one's."""
+    store.pull("movie-reviews")
+    homes = (tmp_path / "home-1", tmp_path / "home-2")
+    for home in homes:
+        home.mkdir()
+        for shared in ("assets", "converted"):
+            (home / shared).symlink_to(store.root / shared)
+    model = {"model": "smollm2-135m-instruct"}
+    task = tmp_path / "task.yaml"
+    task.write_text(
+        yaml.safe_dump(
+            {
+                "task": {"labels": ["negative", "positive"]},
+                "data": {"pool": "movie-reviews", "limit": 130, "test": {"items": 20}},
+                "agents": [
+                    {"name": "chat", "style": "chat", **model},
+                    {"name": "plain", "style": "plain", **model},
+                    {"name": "similarity", "encoder": "all-minilm-l6-v2"},
+                ],
+                "selection": {"rounds": 2},
+            }
+        )
+    )
+    survive(task, tmp_path / "runs", homes, kills=20, seed=2)
