@@ -71,7 +71,7 @@ def command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     return decorate
 
 
-@click.group()
+@click.group(epilog="Example: limbeck init reviews.csv, then limbeck run task.yaml")
 @click.version_option(limbeck.__version__, prog_name="limbeck")
 def commands() -> None:
     """Label texts with a committee of small language models on this machine, and keep a model of your own."""
@@ -106,7 +106,7 @@ def doctor(folder: Path | None, out: console.Console) -> None:
     out.result([one.row() for one in checks], console.checklist(checks))
 
 
-@click.group()
+@click.group(epilog="Example: limbeck models list")
 def models() -> None:
     """List, fetch, add and check models, encoders and data sets."""
 

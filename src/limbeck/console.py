@@ -187,11 +187,14 @@ def writing(target: Path | None) -> Iterator[TextIO]:
     if target is None:
         yield sys.stdout
         return
-    partial = target.with_name(target.name + ".partial")
+    # A pipe or a device is written as it is; putting a file in its place would break it.
+    plain = target.is_file() or not target.exists()
+    partial = target.with_name(target.name + ".partial") if plain else target
     try:
         with partial.open("w", encoding="utf-8", newline="") as stream:
             yield stream
-        partial.replace(target)
+        if plain:
+            partial.replace(target)
     except OSError as error:
         raise RunError(f"{target}: cannot be written: {error.strerror or error}", hint="Check the folder.") from error
 

@@ -1,7 +1,7 @@
 """run: annotate → learn → distill → evaluate; what is done already is not done again.
 
-Leaves in the run folder: the ledger, the labels (CSV), the student, the metrics (JSON), a copy of the task file. Knows
-nothing of how parts are made, or of pages.
+Leaves in the run folder: the ledger, the labels (CSV), the student, the metrics (JSON), a copy of the task file,
+and which models and data sets were used (JSON). Knows nothing of how parts are made, or of pages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from limbeck.pool import Pool
 from limbeck.records import Item
 from limbeck.students.base import Student
 
-METRICS, STUDENT, TASK = "metrics.json", "student", "task.yaml"
+METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
 JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 
@@ -78,6 +78,7 @@ def run(job: Job, folder: Path, *, meter: Meter, fingerprint: str, notify: Notif
             ledger.set_meta(key, value)
         if (text := job.facts["reproduce"]["task_file"]) is not None:
             _write(folder / TASK, text)
+        _write(folder / LOCK, json.dumps(job.facts["reproduce"]["assets"], indent=1) + "\n")
         try:
             return _run(job, folder, ledger=ledger, meter=meter, notify=notify)
         finally:
