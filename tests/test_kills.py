@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from limbeck.assets.store import Store
 from limbeck.engines.openvino import OpenVinoEngine
+from limbeck.pool import Pool
 from toy_job import digest, start, toy_rows, write_toy
 
 
@@ -84,26 +84,27 @@ def test_twenty_kills_of_real_agents(
     store: Store, smollm2: OpenVinoEngine, encoder_folder: Path, tmp_path: Path
 ) -> None:
     """Both runs have a cache of vectors of their own, so that the killed one cannot live off the whole one's."""
-    store.pull("movie-reviews")
+    del smollm2, encoder_folder  # fetched and converted before the first run
+    reviews = Pool.read(store.pull("movie-reviews") / "items.jsonl", show=["text"], gold="gold")
+    short = [
+        {"text": item.fields["text"], "label": item.gold or ""} for item in reviews if len(item.fields["text"]) < 80
+    ]
     homes = (tmp_path / "home-1", tmp_path / "home-2")
     for home in homes:
         home.mkdir()
         for shared in ("assets", "converted"):
             (home / shared).symlink_to(store.root / shared)
     model = {"model": "smollm2-135m-instruct"}
-    task = tmp_path / "task.yaml"
-    task.write_text(
-        yaml.safe_dump(
-            {
-                "task": {"labels": ["negative", "positive"]},
-                "data": {"pool": "movie-reviews", "limit": 130, "test": {"items": 20}},
-                "agents": [
-                    {"name": "chat", "style": "chat", **model},
-                    {"name": "plain", "style": "plain", **model},
-                    {"name": "similarity", "encoder": "all-minilm-l6-v2"},
-                ],
-                "selection": {"rounds": 2},
-            }
-        )
+    task = write_toy(
+        tmp_path,
+        short[:130],
+        data={"test": {"items": 20}},
+        agents=[
+            {"name": "chat", "style": "chat", **model},
+            {"name": "plain", "style": "plain", **model},
+            {"name": "similarity", "encoder": "all-minilm-l6-v2"},
+        ],
+        selection={"cold": "k-means"},
+        student={"encoder": "all-minilm-l6-v2"},
     )
     survive(task, tmp_path / "runs", homes, kills=20, seed=2)

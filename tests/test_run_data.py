@@ -131,7 +131,7 @@ def test_a_budget_of_items(items: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("tokens", "agents"), [(1, 1), (2500, 2), (4700, 2), (5500, 2)])
 def test_a_budget_of_tokens_stops_and_says_so(tokens: int, agents: int, tmp_path: Path) -> None:
-    task, again = write_toy(tmp_path, budget={"tokens": tokens}), tmp_path / "again"
+    task = write_toy(tmp_path, budget={"tokens": tokens}, selection={"rounds": 4})
     metrics = finish(task)
     spent = sum(agent["tokens"] for agent in metrics["agents"].values())
     assert tokens <= spent <= tokens + 1500, "it stops after the batch with which the budget is spent"
@@ -140,13 +140,14 @@ def test_a_budget_of_tokens_stops_and_says_so(tokens: int, agents: int, tmp_path
     assert sum(agent["votes"] > 0 for agent in metrics["agents"].values()) == agents
     assert metrics["student"]["accuracy"] is not None, "the student needs no tokens"
 
-    def stop_late(at: Progress) -> None:
-        if at.phase in ("learn", "evaluate") and at.done:
+    rounds, again = len(metrics["learning_curve"]), tmp_path / "again"
+
+    def stop_when_spent(at: Progress) -> None:
+        if at.phase == "learn" and at.done == rounds:
             raise KeyboardInterrupt
 
-    for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            execute(task, again, notify=stop_late)
+    with pytest.raises(KeyboardInterrupt):
+        execute(task, again, notify=stop_when_spent)
     execute(task, again)
     assert digest(again) == digest(tmp_path / "run"), "a spent budget takes back nothing that was answered"
 
