@@ -74,7 +74,7 @@ def check(folder: Path, whole: Path) -> None:
 
 
 def test_ten_kills_of_scripted_agents(tmp_path: Path) -> None:
-    task = write_toy(tmp_path, toy_rows(300), selection={"rounds": 3})
+    task = write_toy(tmp_path, toy_rows(200))
     homes = (tmp_path / "home", tmp_path / "home")
     assert survive(task, tmp_path / "runs", homes, kills=10, seed=1) < 5, "hardly a blow fell before the end"
 

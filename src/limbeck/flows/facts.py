@@ -81,7 +81,7 @@ def _processor() -> str:
 
 def _gold_source(file: TaskFile) -> str:
     if file.data_path(file.data.pool) is None and file.data.gold is None:
-        return "people's ratings: the sign of the mean of all ratings of a text"
+        return "the sign of people's mean rating of the text"
     return f"column {file.data.gold!r} of the data" if file.data.gold else "no gold labels"
 
 

@@ -49,7 +49,7 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
     if moved:
         found.append(
             f"Calibration changed more than {MOVED:.0%} of the labels of {', '.join(moved)}. It takes all labels to be "
-            "equally frequent: if yours are not, give their shares as `prior` under `committee`."
+            "equally frequent: if yours are not, give their shares under committee.prior."
         )
     if metrics["data"]["truncated"]:
         found.append(f"{metrics['data']['truncated']:,} texts were longer than a model's context and were cut.")
