@@ -32,7 +32,7 @@ agents:
   - name: chat
     model: smollm2-135m-instruct
     style: plain
-    wording: Which of {labels} fits?
+    wording: Which of {labels} fits {text}?
     label_words: {negative: bad, positive: good}
     label_order: reversed
     examples: {number: 4, choose: balanced, from: gold.csv}

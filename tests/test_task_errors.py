@@ -132,7 +132,9 @@ GOLDEN: list[tuple[str, str, list[str]]] = [
             "7:38: agents[3].label_words: 'bad' and 'good' have the same word 'good'",
             "7:44: agents[3].label_words.bat: is no label; did you mean 'bad'?",
             "8:12: agents[4].name: the name 'x' is given twice",
-            "8:34: agents[4].wording: {label} is unknown; {labels} is the only placeholder",
+            "8:34: agents[4].wording: must hold {text} once, where the text goes",
+            "8:34: agents[4].wording: {label} is unknown; known: {instructions}, {labels}, {noun}, {Noun}, {aspect}, "
+            "{Aspect}, {text}",
             "8:57: agents[4].examples: needs from: a file with gold labels",
         ],
     ),
