@@ -95,8 +95,9 @@ def test_empty_and_doubled_options_are_refused(options: tuple[str, ...]) -> None
         Choice(text(*options))
 
 
-def test_scores_that_are_no_numbers_give_a_reason() -> None:
-    engine = ScriptedEngine([Line("bad", "a", float("nan"))])
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), float("-inf")])
+def test_scores_that_are_no_numbers_give_a_reason(weight: float) -> None:
+    engine = ScriptedEngine([Line("bad", "a", weight), Line("bad", "b", weight)])
     fine, broken = Choice(text("a", "b"))(engine, text("good", "bad"))
     assert fine.scores is not None
     assert broken.scores is None

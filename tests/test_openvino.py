@@ -96,6 +96,15 @@ def test_snapshot_and_restore(engine: OpenVinoEngine, rows: list[list[int]]) -> 
         assert np.array_equal(engine.extend([rows[0], rows[2]], [0, 0]), first)
 
 
+def test_a_restored_prefix_scores_like_a_fresh_one(engine: OpenVinoEngine, rows: list[list[int]]) -> None:
+    # A resumed run begins with a fresh prefix where the killed one had a restored one.
+    engine.extend([rows[1]], [0])
+    state = engine.snapshot()
+    fresh = engine.extend([rows[0], rows[2]], [0, 0])
+    engine.restore(state)
+    assert np.array_equal(engine.extend([rows[0], rows[2]], [0, 0]), fresh)
+
+
 def test_equal_batches_give_equal_bits(engine: OpenVinoEngine, rows: list[list[int]]) -> None:
     first = engine.extend(rows, [0] * 4)
     engine.reset()

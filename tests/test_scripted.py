@@ -81,7 +81,7 @@ def test_scripts_are_read_from_json(tmp_path: Path) -> None:
     loaded = ScriptedEngine.load(path)
     assert loaded.identity == ScriptedEngine([Line("good", "yes")]).identity
     assert loaded.identity != ScriptedEngine([Line("good", "no")]).identity
-    for broken in ("{", '[{"when": 1}]', '{"a": 1}'):
+    for broken in ("{", '[{"when": 1}]', '[{"when": "a", "say": "b", "weight": "x"}]', '{"a": 1}'):
         path.write_text(broken)
         with pytest.raises(EngineError, match="not a script"):
             ScriptedEngine.load(path)

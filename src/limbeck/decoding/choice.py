@@ -89,7 +89,8 @@ class Choice:
     def _credit(self, scores: Floats, logits: Logits, nodes: Sequence[Node]) -> None:
         """Add each step's log-probability to the options that take it."""
         peak = logits.max(axis=1, keepdims=True)
-        total = peak[:, 0] + np.log(np.exp(logits - peak).sum(axis=1, dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # infinite scores become NaN, which is a reason to have none
+            total = peak[:, 0] + np.log(np.exp(logits - peak).sum(axis=1, dtype=np.float64))
         for place, node in enumerate(nodes):
             mine, norm = logits[place :: len(nodes)], total[place :: len(nodes)]
             for token, options in node.steps:
@@ -102,7 +103,7 @@ class Choice:
 
 
 def _draw(row: Floats, tokens: int) -> Draw:
-    if np.isnan(row).any():
+    if np.isnan(row).any() or not np.isfinite(row).any():
         return Draw(None, tokens, reason="the engine gave scores that are not numbers")
     return Draw(tuple(row.tolist()), tokens)
 

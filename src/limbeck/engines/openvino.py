@@ -69,6 +69,9 @@ class OpenVinoEngine:
                 {
                     "INFERENCE_NUM_THREADS": self._threads,
                     "INFERENCE_PRECISION_HINT": "f32",
+                    # In its default precision a restored snapshot scores otherwise than the fresh prefix, by up to
+                    # 0.8 in logits, and a resumed run would not end like one that was never killed.
+                    "KV_CACHE_PRECISION": "f32",
                     "PERFORMANCE_HINT": "LATENCY",
                 },
             )
@@ -95,7 +98,7 @@ class OpenVinoEngine:
     @property
     def identity(self) -> str:
         """The model file's sha256, the engine and its version."""
-        return f"openvino:{ov.__version__.split('-')[0]}:{self._source}"
+        return f"openvino:{ov.__version__.split('-')[0]}:cache-f32:{self._source}"
 
     def reset(self) -> None:
         """Forget everything: one empty row again."""

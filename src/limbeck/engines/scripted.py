@@ -90,7 +90,8 @@ class ScriptedEngine:
             EngineError: when the file is missing or no such list.
         """
         try:
-            return cls([Line(**line) for line in json.loads(path.read_text(encoding="utf-8"))])
+            lines = [Line(**line) for line in json.loads(path.read_text(encoding="utf-8"))]
+            return cls([Line(str(line.when), str(line.say), float(line.weight)) for line in lines])
         except (OSError, ValueError, TypeError) as error:
             raise EngineError(
                 f"{path}: not a script: {error}", hint='A script looks like [{"when": "good", "say": "positive"}].'
