@@ -60,9 +60,9 @@ class LanguageAgent:
         calibration: str = "batch",
         long_text: str = "head",
     ) -> None:
-        self._name, self._task, self._model = name, task, model
+        self.name, self._task, self.model = name, task, model
         self._engine, self._decoder = engine, decoder
-        self._calibration, self._long_text = calibration, long_text
+        self.calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
         self._lead = prompt.lead
         self.style = prompt.style
@@ -75,21 +75,6 @@ class LanguageAgent:
             )
         self._prefix: Any = None
         self._baseline: tuple[float, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        """The worker's name."""
-        return self._name
-
-    @property
-    def calibration(self) -> str:
-        """How its scores are to be calibrated."""
-        return self._calibration
-
-    @property
-    def model(self) -> str:
-        """The model's name."""
-        return self._model
 
     @property
     def prefix_tokens(self) -> int:
@@ -128,7 +113,7 @@ class LanguageAgent:
         return Vote(
             key=question.key,
             item=question.item.id,
-            worker=self._name,
+            worker=self.name,
             label=label,
             reason=draw.reason,
             scores=draw.scores,
@@ -144,12 +129,12 @@ class LanguageAgent:
         tokens = [*tokens, *self._after]
         read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
         key = vote_key(
-            worker=self._name,
+            worker=self.name,
             item=item.id,
             prompt=hashlib.sha256(read).hexdigest(),
             engine=self._engine.identity,
             decoder=self._decoder.identity,
-            baseline=self._calibration if self._calibration in ("contextual", "pmi") else None,
+            baseline=self.calibration if self.calibration in ("contextual", "pmi") else None,
             labels=self._task.labels,
         )
         return Question(key, item, tuple(tokens), flags)
@@ -165,7 +150,7 @@ class LanguageAgent:
         if self._prefix is not None:
             self._engine.restore(self._prefix)
             return False
-        if self._calibration in ("contextual", "pmi"):
+        if self.calibration in ("contextual", "pmi"):
             self._baseline = self._content_free_scores()
         self._engine.reset()
         if self._before:
@@ -177,13 +162,13 @@ class LanguageAgent:
         """What the prompt prefers when there is no text (contextual), or from its last words alone (pmi)."""
         self._engine.reset()
         bodies = [list(self._after)]
-        if self._calibration == "contextual":
+        if self.calibration == "contextual":
             if self._before:
                 self._engine.extend([self._before], [0])
             bodies = [[*self._engine.tokenizer.encode(self._lead + text), *self._after] for text in CONTENT_FREE]
         draws = self._decoder(self._engine, bodies)
         if any(draw.scores is None for draw in draws):
-            raise EngineError(f"agent {self._name}: the prompt without a text cannot be scored: {draws[0].reason}")
+            raise EngineError(f"agent {self.name}: the prompt without a text cannot be scored: {draws[0].reason}")
         logs = np.array([draw.scores for draw in draws], np.float64)
         logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
         mean = np.logaddexp.reduce(logs, axis=0) - np.log(len(logs))

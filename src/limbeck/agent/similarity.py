@@ -32,33 +32,18 @@ class SimilarityAgent:
     """
 
     def __init__(self, name: str, task: Task, encoder: Encoder, *, model: str, calibration: str = "batch") -> None:
-        self._name, self._task, self._encoder = name, task, encoder
-        self._model, self._calibration = model, calibration
+        self.name, self._task, self._encoder = name, task, encoder
+        self.model, self.calibration = model, calibration
         self._anchors = [
             f"{label}: {about}" if about else f"{task.aspect}: {label}"
             for label, about in zip(task.labels, task.descriptions, strict=True)
         ]
 
-    @property
-    def name(self) -> str:
-        """The worker's name."""
-        return self._name
-
-    @property
-    def calibration(self) -> str:
-        """How its scores are to be calibrated."""
-        return self._calibration
-
-    @property
-    def model(self) -> str:
-        """The encoder's name."""
-        return self._model
-
     def plan(self, items: Sequence[Item]) -> list[Batch]:
         """Batches in the order of the items."""
         parts = {"encoder": self._encoder.identity, "anchors": self._anchors, "scale": SCALE}
         asked = [
-            Question(vote_key(worker=self._name, item=item.id, text=render_item(self._task, item), **parts), item)
+            Question(vote_key(worker=self.name, item=item.id, text=render_item(self._task, item), **parts), item)
             for item in items
         ]
         return [tuple(asked[i : i + ROWS]) for i in range(0, len(asked), ROWS)]
@@ -74,7 +59,7 @@ class SimilarityAgent:
             Vote(
                 key=question.key,
                 item=question.item.id,
-                worker=self._name,
+                worker=self.name,
                 label=self._task.labels[int(row.argmax())],
                 scores=tuple(row.tolist()),
                 flags=question.flags,
