@@ -12,7 +12,10 @@ import pexpect
 import pyarrow.parquet as pq
 import pytest
 
+from limbeck.cli import commands
+from limbeck.errors import EngineError
 from limbeck.report import write_report
+from tiny_model import write as write_model
 from toy_job import LABELS, Shell, execute, toy_rows, write_csv, write_toy
 
 # Texts that a spreadsheet would take for formulas.
@@ -172,3 +175,16 @@ def test_a_terminal_sees_bars_and_its_interrupt_is_heard(tmp_path: Path) -> None
     person.expect(pexpect.EOF)
     person.close()
     assert person.exitstatus == 130
+
+
+def test_importing_a_model_says_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIMBECK_HOME", str(tmp_path / "home"))
+    file = write_model(tmp_path / "tiny.gguf")
+    commands(["models", "import", str(file), "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["architecture"], told["has_chat"]) == ("tiny", "llama", False)
+    (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:200])
+    with pytest.raises(EngineError, match=r"cut\.gguf"):
+        commands(["models", "import", str(tmp_path / "cut.gguf")], standalone_mode=False)

@@ -84,7 +84,6 @@ def test_templates_that_misbehave_are_refused(template: str) -> None:
 
 def test_no_template_says_what_to_do() -> None:
     plain = ByteTokenizer({k: v for k, v in fields().items() if not k.endswith("chat_template")})
-    assert not plain.has_chat
     with pytest.raises(EngineError, match="style: plain"):
         plain.frame([Message("user", HOLE)])
 

@@ -30,6 +30,7 @@ ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
     "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
 }
+INSPECT = "limbeck.engines.gguf:inspect"
 DECODERS = {"choice": "limbeck.decoding.choice:Choice"}
 AGGREGATORS = {
     "majority": "limbeck.aggregation.majority:Majority",
@@ -276,9 +277,8 @@ class Workshop:
         assert wanted.source is not None  # the task file's own rule: examples need a file
         pool = self._pool(wanted.source, task, limit=None, named=False)
         known = [item for item in pool if item.gold in task.labels]
-        rng = np.random.default_rng(self._file.data.seed)
         if wanted.choose != "first":
-            known = [known[i] for i in rng.permutation(len(known))]
+            known = [known[i] for i in np.random.default_rng(self._file.data.seed).permutation(len(known))]
         if wanted.choose == "balanced":
             rank: dict[str | None, int] = {}
             order = []

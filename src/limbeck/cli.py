@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import click
 import limbeck
 from limbeck import console
 from limbeck.assets.store import Store
-from limbeck.catalog import NAMES, Workshop, open_student
+from limbeck.catalog import INSPECT, NAMES, Workshop, open_student, resolve
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
 from limbeck.flows.export import FORMATS, write_labels
@@ -136,8 +137,10 @@ def models_pull(names: tuple[str, ...], out: console.Console) -> None:
 @click.argument("file", type=FILE)
 def models_import(file: Path, out: console.Console) -> None:
     """Add a GGUF file of your own, or an archive that was brought by hand."""
+    told = asdict(resolve(INSPECT)(file)) if file.suffix == ".gguf" and file.is_file() else {}
     asset = Store().import_file(file, out.say)
-    out.result({"name": asset.name}, f"added; a task file can say `model: {asset.name}`")
+    text = f"added; a task file can say `model: {asset.name}`"
+    out.result({"name": asset.name, **told}, "\n".join(filter(None, [console.pairs(told), text])))
 
 
 @command("limbeck models verify")

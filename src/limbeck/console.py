@@ -222,7 +222,7 @@ def pairs(found: Mapping[str, Any]) -> str:
     """Names and values, one a line."""
     lines = []
     for name, value in found.items():
-        shown = duration(value) if name.endswith("_s") else f"{value:,}" if isinstance(value, int) else value
+        shown = duration(value) if name.endswith("_s") else f"{value:,}" if type(value) is int else value
         if isinstance(value, Mapping):
             shown = ", ".join(f"{key} {number:,}" for key, number in value.items()) or "none"
         lines.append(f"{name.removesuffix('_s').replace('_', ' ')}: {shown}")

@@ -49,11 +49,6 @@ class Tokenizer(Protocol):
         ...
 
     @property
-    def has_chat(self) -> bool:
-        """Whether the model file brings a chat template."""
-        ...
-
-    @property
     def start(self) -> list[int]:
         """What plain text must begin with (the model's BOS token, or nothing)."""
         ...

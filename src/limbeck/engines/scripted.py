@@ -39,7 +39,6 @@ class Line:
 class ByteText:
     """Text ↔ bytes, and three control tokens that no text can produce."""
 
-    has_chat = True
     start: list[int] = []  # noqa: RUF012 - part of the Tokenizer protocol, never changed
     end = frozenset({STOP})
 

@@ -97,11 +97,6 @@ class ByteTokenizer:
         self._end = frozenset(int(fields[name]) for name in ends if name in fields)
 
     @property
-    def has_chat(self) -> bool:
-        """Whether the file brings a chat template."""
-        return self._template is not None
-
-    @property
     def start(self) -> list[int]:
         """The beginning-of-sequence token where the model wants one."""
         return list(self._start)
