@@ -39,11 +39,11 @@ demo: $(VENV)/base
 
 test: $(VENV)/test
 	$(LIMBECK) models pull smollm2-135m-instruct all-minilm-l6-v2 movie-reviews
-	$(BIN)/python -m pytest -n 2 -m 'not extras and not model'
-	$(BIN)/python -m pytest -m 'model and not extras'
+	$(BIN)/python -m pytest -n 2 -m 'not extras and not model and not slow'
+	$(BIN)/python -m pytest -m '(model or slow) and not extras'
 
 unit: $(VENV)/test
-	$(BIN)/python -m pytest -n 2 -m 'not extras and not model'
+	$(BIN)/python -m pytest -n 2 -m 'not extras and not model and not slow'
 
 test-extras: $(VENV)/extras
 	$(BIN)/python -m pytest -m extras

@@ -1,10 +1,11 @@
-"""Label scoring: items per second of limbeck, of a loop over llama-cpp-python and of batched Transformers.
+"""Label scoring: items per second of limbeck, of a loop over llama-cpp-python and of Transformers.
 
-    python benchmarks/throughput.py --data FOLDER [--items 400] [--rounds 3]
+    python benchmarks/throughput.py --data FOLDER [--items 192] [--rounds 3] [--examples 0 8]
 
-Same prompts, same tokens, same 8-bit weights (Transformers computes with them in float32), same process, taking turns;
-the best round of each counts, and the ratios are what to keep. Peers that are not installed are left out, by name:
-`pip install 'limbeck[bench]'` brings them (llama-cpp-python is compiled on the spot, for this very processor).
+Two prompts: the bare question, and the same behind eight worked examples. Same tokens, same 8-bit weights (Transformers
+computes with them in float32), same process, taking turns; the best round of each counts, and the ratios are what to
+keep. Peers that are not installed are left out, by name: `pip install 'limbeck[bench]'` brings them (llama-cpp-python
+is compiled on the spot, for this very processor).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +33,9 @@ from machine import describe
 from tasks import task_text
 
 AGENTS = """agents:
-  - {name: plain, model: smollm2-135m-instruct, style: plain}
-student: {encoder: null}
-selection: {cold: random}
+  - {{name: plain, model: smollm2-135m-instruct, style: plain, examples: {{number: {number}, source: {source}}}}}
+student: {{encoder: null}}
+selection: {{cold: random}}
 """
 Scores = dict[str, tuple[float, ...]]
 
@@ -68,9 +71,9 @@ def llama_runner(
 
 
 def transformers_runner(
-    file: Path, prefix: list[int], bodies: dict[str, list[int]], options: list[int]
+    file: Path, prefix: list[int], bodies: dict[str, list[int]], options: list[int], *, rows: int
 ) -> Callable[[], Scores]:
-    """Batches of 16 prompts of like length, padded on the left."""
+    """Batches of so many prompts of like length, padded on the left; only the last token is projected."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -80,12 +83,12 @@ def transformers_runner(
 
     def run() -> Scores:
         found: Scores = {}
-        for start in range(0, len(names), 16):
-            part = names[start : start + 16]
-            rows = [prefix + bodies[name] for name in part]
-            width = max(map(len, rows))
-            ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
-            mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        for start in range(0, len(names), rows):
+            part = names[start : start + rows]
+            whole = [prefix + bodies[name] for name in part]
+            width = max(map(len, whole))
+            ids = torch.tensor([[0] * (width - len(row)) + row for row in whole])
+            mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in whole])
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             with torch.inference_mode():
                 logits = model(
@@ -98,63 +101,72 @@ def transformers_runner(
     return run
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--items", type=int, default=400)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    source = options.data.resolve() / "sst2" / "test.csv"
+PEERS = {
+    "llama-cpp-python, one by one": llama_runner,
+    "transformers, one by one": partial(transformers_runner, rows=1),
+    "transformers, batches of 16": partial(transformers_runner, rows=16),
+}
+
+
+def contest(data: Path, gguf: Path, *, items: int, rounds: int, examples: int) -> dict[str, Any]:
+    """All runners on one prompt, taking turns."""
+    source = data / "sst2" / "test.csv"
     with source.open(encoding="utf-8") as file:
-        items = [Item(str(i), {"text": row["text"]}) for i, row in enumerate(csv.DictReader(file))][: options.items]
-    store = Store()
-    with Meter() as meter, tempfile.TemporaryDirectory() as folder:
-        task = parse_task(task_text("sst2", source, extra=AGENTS), source=str(source), names=NAMES)
-        (agent,) = Workshop(task, store, meter, say=print).job().committee.workers
+        asked = [Item(str(i), {"text": row["text"]}) for i, row in enumerate(csv.DictReader(file))][:items]
+    agents = AGENTS.format(number=examples, source=data / "sst2" / "train.csv")
+    with Meter() as meter:
+        task = parse_task(task_text("sst2", source, extra=agents), source=str(source), names=NAMES)
+        (agent,) = Workshop(task, Store(), meter, say=print).job().committee.workers
         assert isinstance(agent, LanguageAgent)
-        words = [agent._engine.tokenizer.encode(word) for word in (" negative", " positive")]
-        first = [word[0] for word in words]
-        bodies = {q.item.id: list(q.tokens) for batch in agent.plan(items) for q in batch}
-        (gguf,) = store.locate("smollm2-135m-instruct").glob("*.gguf")
-        target = Path(folder) / "model-q8_0.gguf"
-        rewrite_q8_0(gguf, target)
-        runners = {"limbeck": limbeck_runner(agent, items)}
+        bodies = {q.item.id: list(q.tokens) for batch in agent.plan(asked) for q in batch}
+        options = [agent._engine.tokenizer.encode(word)[0] for word in (" negative", " positive")]
+        runners = {"limbeck": limbeck_runner(agent, asked)}
         missing = {}
-        for name, make in (("llama-cpp-python", llama_runner), ("transformers", transformers_runner)):
+        for name, make in PEERS.items():
             try:
-                runners[name] = make(target, agent._before, bodies, first)
+                runners[name] = make(gguf, agent._before, bodies, options)
             except ImportError as error:
                 missing[name] = str(error)
         best = dict.fromkeys(runners, float("inf"))
         scores: dict[str, Scores] = {}
-        for _ in range(options.rounds):
+        for _ in range(rounds):
             for name, run in runners.items():
                 begun = time.perf_counter()
                 scores[name] = run()
                 best[name] = min(best[name], time.perf_counter() - begun)
-    truth = scores["limbeck"]
-    found = {
-        name: {
-            "items_per_second": len(items) / seconds,
-            "limbeck_is_times_faster": seconds / best["limbeck"],
-            "same_winner": float(np.mean([np.argmax(scores[name][i]) == np.argmax(truth[i]) for i in truth])),
-        }
-        for name, seconds in best.items()
+    own = scores["limbeck"]
+    return {
+        "shared tokens": len(agent._before),
+        "own tokens of a text": sum(map(len, bodies.values())) / items,
+        "runners": {
+            name: {
+                "items per second": items / seconds,
+                "limbeck is times faster": seconds / best["limbeck"],
+                "same winner": float(np.mean([np.argmax(scores[name][i]) == np.argmax(own[i]) for i in own])),
+            }
+            for name, seconds in best.items()
+        },
+        "not installed": missing,
     }
-    tokens = sum(map(len, bodies.values()))
-    print(
-        json.dumps(
-            {
-                "machine": describe(),
-                "items": len(items),
-                "tokens": tokens,
-                "prefix": len(agent._before),
-                "found": found,
-                "not_installed": missing,
-            },
-            indent=1,
-        )
-    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--items", type=int, default=192)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--examples", type=int, nargs="+", default=[0, 8])
+    options = parser.parse_args()
+    (gguf,) = Store().pull("smollm2-135m-instruct").glob("*.gguf")
+    found: dict[str, Any] = {"machine": describe(), "items": options.items}
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "model-q8_0.gguf"
+        rewrite_q8_0(gguf, target)
+        for number in options.examples:
+            found[f"{number} examples"] = contest(
+                options.data.resolve(), target, items=options.items, rounds=options.rounds, examples=number
+            )
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

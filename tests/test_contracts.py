@@ -16,8 +16,10 @@ from limbeck.catalog import (
     DIVERSE,
     ENGINES,
     EXTRAS,
+    INSPECT,
     LOADERS,
     NAMES,
+    REPORT,
     SELECTORS,
     STUDENTS,
     open_student,
@@ -34,6 +36,7 @@ KINDS = {
     "selectors": SELECTORS,
     "students": STUDENTS,
     "loaders": LOADERS,
+    "others": {"inspect": INSPECT, "report": REPORT},
 }
 LABELS = ("bad", "fine", "good")
 

@@ -73,6 +73,7 @@ def check(folder: Path, whole: Path) -> None:
     assert (folder / "report.html").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_ten_kills_of_scripted_agents(tmp_path: Path) -> None:
     task = write_toy(tmp_path, toy_rows(200))
     homes = (tmp_path / "home", tmp_path / "home")

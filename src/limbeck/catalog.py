@@ -30,7 +30,7 @@ ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
     "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
 }
-INSPECT = "limbeck.engines.gguf:inspect"
+INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
 DECODERS = {"choice": "limbeck.decoding.choice:Choice"}
 AGGREGATORS = {
     "majority": "limbeck.aggregation.majority:Majority",

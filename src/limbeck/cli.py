@@ -17,7 +17,7 @@ import click
 import limbeck
 from limbeck import console
 from limbeck.assets.store import Store
-from limbeck.catalog import INSPECT, NAMES, Workshop, open_student, resolve
+from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_student, resolve
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
 from limbeck.flows.export import FORMATS, write_labels
@@ -29,7 +29,6 @@ from limbeck.flows.run import run as do_run
 from limbeck.flows.status import status as look
 from limbeck.ledger import Ledger, repair
 from limbeck.meter import Meter
-from limbeck.report import write_report
 from limbeck.task import Task, fingerprint, load_task
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -174,7 +173,7 @@ def run(task: Path, folder: Path | None, watts: float | None, out: console.Conso
     folder = folder or Path("runs") / (file.task.name or task.stem)
     stamp = fingerprint(file)
     if finished(folder, stamp):
-        page = folder / PAGE if (folder / PAGE).exists() else write_report(folder)
+        page = folder / PAGE if (folder / PAGE).exists() else resolve(REPORT)(folder)
         out.result({"run": str(folder), "state": "finished", "report": str(page)}, f"{folder} is finished: {page}")
         return
     with console.Patience() as patience:
@@ -182,7 +181,7 @@ def run(task: Path, folder: Path | None, watts: float | None, out: console.Conso
             job = Workshop(file, Store(), meter, say=out.say).job()
             with out.progress() as notify:
                 metrics = do_run(job, folder, meter=meter, fingerprint=stamp, notify=patience.listening(notify))
-        page = write_report(folder)
+        page = resolve(REPORT)(folder)
     out.result(
         {"run": str(folder), "state": "finished", "report": str(page), "metrics": metrics},
         "\n".join([metrics["sentence"], *(f"Note: {text}" for text in metrics["warnings"]), f"Report: {page}"]),
@@ -201,7 +200,7 @@ def status(folder: Path, out: console.Console) -> None:
 @click.argument("folder", type=FOLDER)
 def report(folder: Path, out: console.Console) -> None:
     """Write the report of a finished run anew."""
-    page = write_report(folder)
+    page = resolve(REPORT)(folder)
     out.result({"report": str(page)}, str(page))
 
 
