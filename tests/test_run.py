@@ -191,13 +191,14 @@ def test_every_aggregator_by_name(name: str, tmp_path: Path) -> None:
 
 
 def test_disagreement_falls_back_while_no_worker_can_teach(tmp_path: Path) -> None:
-    """Each worker knows one label only, so neither can teach a student of its own, though both together can."""
+    """Each worker knows one label only, more or less surely: neither can teach a student, both together can."""
     agents: list[dict[str, Any]] = []
-    for label in LABELS:
-        tmp_path.joinpath(f"{label}.json").write_text(json.dumps([{"when": "", "say": label, "weight": 10}]))
+    for label, foreign in zip(LABELS, ("rainy", "sunny"), strict=True):
+        script = [{"when": "", "say": label, "weight": 2.5}, {"when": foreign, "say": label, "weight": -0.8}]
+        tmp_path.joinpath(f"{label}.json").write_text(json.dumps(script))
         common = {"engine": "scripted", "decode": {"choice": {"calibration": "none"}}}
         agents.append({"name": label, "model": f"{label}.json", **common})
-    chosen: dict[str, Any] = {"selection": {"strategy": "disagreement"}, "committee": {"aggregate": "majority"}}
+    chosen: dict[str, Any] = {"selection": {"strategy": "disagreement"}}
     found = execute(write_toy(tmp_path, agents=agents, **chosen), tmp_path / "run")
     assert found["student"]["kind"] == "linear"
     assert [point["strategy"] for point in found["learning_curve"]] == ["random", "random"]

@@ -22,9 +22,15 @@ DEFAULTS = {
 }
 # The agents of a task file that names none: one small model asked in unlike ways.
 COMMITTEE: tuple[dict[str, str], ...] = (
-    {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT},
     {"name": "plain", "model": "smollm2-135m-instruct", "style": PLAIN},
-    {"name": "bare", "model": "smollm2-135m-instruct", "style": PLAIN, "wording": "{Noun}: {text}"},
+    {"name": "sentence", "model": "smollm2-135m-instruct", "style": PLAIN, "cue": "The {aspect} of the {noun} is"},
+    {
+        "name": "bare",
+        "model": "smollm2-135m-instruct",
+        "style": PLAIN,
+        "wording": "{Noun}: {text}",
+        "cue": "The {aspect} of this {noun} is",
+    },
     {"name": "similarity", "encoder": "all-minilm-l6-v2"},
 )
 

@@ -125,17 +125,21 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
 
 
 def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | None, str]:
-    """A student taught by the labels so far, each weighted by its confidence; or None and why not."""
+    """A student taught by the labels so far, or None and why not.
+
+    A label weighs as much as its confidence exceeds chance: what was a toss-up teaches nothing, a certainty counts 1.
+    """
     sure = np.array([label.confidence for label in lesson.labels])
     rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
     texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
+    chance = 1 / len(job.task.labels)
     teacher = job.teach(getattr(earlier, "tuning", None))
     try:
         student = teacher.fit(
             texts,
             lesson.probabilities[rows],
             labels=job.task.labels,
-            weights=sure[rows],
+            weights=np.maximum(sure[rows] - chance, 0) / (1 - chance),
             rng=np.random.default_rng((job.seed, 1_000_000)),
         )
     except StudentError as error:
