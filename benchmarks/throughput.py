@@ -33,7 +33,7 @@ from machine import describe
 from tasks import task_text
 
 AGENTS = """agents:
-  - {{name: plain, model: smollm2-135m-instruct, style: plain, examples: {{number: {number}, source: {source}}}}}
+  - {{name: plain, model: smollm2-135m-instruct, style: plain, examples: {{number: {number}, from: {source}}}}}
 student: {{encoder: null}}
 selection: {{cold: random}}
 """
