@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from limbeck.errors import RunError
@@ -147,6 +147,7 @@ def test_ties_are_broken_by_lot_without_bias(selector: Selector) -> None:
 
 @every_selector
 @settings(max_examples=25, deadline=None)
+@example(count=16, n=8, seed=0)  # near ties, told apart by rounding on some processors
 @given(count=st.integers(0, 30), n=st.integers(0, 35), seed=st.integers(0, 2**32 - 1))
 def test_laws(selector: Selector, count: int, n: int, seed: int) -> None:
     evidence = drawn(count, seed)

@@ -28,8 +28,8 @@ class KCentre:
 
     def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
         """min(n, N) ids; raises RunError without embeddings."""
-        vectors = _vectors(evidence, "KCentre")
-        ranks = random_ranks(evidence.ids, rng)
+        ids, vectors = _sorted(evidence, "KCentre")
+        ranks = random_ranks(ids, rng)
         closest = _closest(vectors, evidence.labelled)
         chosen: list[int] = []
         while len(chosen) < min(n, len(vectors)):
@@ -38,7 +38,7 @@ class KCentre:
             np.maximum(closest, vectors @ vectors[place], out=closest)
             chosen.append(place)
             closest[chosen] = np.inf  # again each time: the line above may only raise the others
-        return [evidence.ids[place] for place in chosen]
+        return [ids[place] for place in chosen]
 
 
 class KMeans:
@@ -59,8 +59,8 @@ class KMeans:
 
     def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
         """min(n, N) ids; raises RunError without embeddings."""
-        vectors = _vectors(evidence, "KMeans")
-        ranks = random_ranks(evidence.ids, rng)
+        ids, vectors = _sorted(evidence, "KMeans")
+        ranks = random_ranks(ids, rng)
         n = min(n, len(vectors))
         if n == 0:
             return []
@@ -77,15 +77,17 @@ class KMeans:
         chosen = order[firsts][np.lexsort((clusters, -sizes))]
         rest = np.setdiff1d(np.arange(len(vectors)), chosen)
         filled = np.concatenate([chosen, rest[np.argsort(ranks[rest])]])[:n]
-        return [evidence.ids[place] for place in filled]
+        return [ids[place] for place in filled]
 
 
-def _vectors(evidence: Evidence, selector: str) -> Vectors:
+def _sorted(evidence: Evidence, selector: str) -> tuple[tuple[str, ...], Vectors]:
+    """Ids and vectors, by id: a product is rounded otherwise at another place, and near ties would hang on the order."""
     hint = "Name an encoder in the task file, or choose a selector that needs none."
     vectors = needed(evidence.embeddings, what="embeddings", selector=selector, hint=hint)
     if len(vectors) != len(evidence.ids) or not np.isfinite(vectors).all():
         raise RunError(f"{selector} was given {len(vectors)} vectors, not {len(evidence.ids)} finite ones", hint=hint)
-    return vectors
+    order = sorted(range(len(vectors)), key=evidence.ids.__getitem__)
+    return tuple(evidence.ids[place] for place in order), vectors[order]
 
 
 def _blocks(rows: int, columns: int) -> Iterator[slice]:
