@@ -45,7 +45,13 @@ def test_text_survives_the_round_trip(text: str) -> None:
     clean = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     tokens = TINY.encode(text)
     assert TINY.decode(tokens) == clean
+    assert b"".join(TINY.spell(tokens)).decode() == clean
     assert not {0, 1} & set(tokens)
+
+
+def test_spelling_by_hand() -> None:
+    tokens = [0, PIECES.index("Ġthe"), *TINY.encode("é"), 1]
+    assert TINY.spell(tokens) == [b"", b" the", b"\xc3", b"\xa9", b""]
 
 
 @given(st.lists(st.sampled_from(["<|start|>", "<|end|>", "a", "{{", "}}", "{%", "\x02", "0", "\x03"])))

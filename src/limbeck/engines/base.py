@@ -5,14 +5,15 @@ Knows nothing of prompts, labels or strategies.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
 
 
 # Where an item's text goes in a prompt. A code point that Unicode keeps free for such use and no text may contain.
@@ -36,6 +37,10 @@ class Tokenizer(Protocol):
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of the tokens; bytes that are no UTF-8 become U+FFFD."""
+        ...
+
+    def spell(self, tokens: Sequence[int]) -> list[bytes]:
+        """The bytes of each token, none for a control token; joined they are the text that the tokens stand for."""
         ...
 
     def frame(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
@@ -105,4 +110,114 @@ class Engine(Protocol):
 
     def restore(self, state: Any) -> None:
         """Go back to a state that `snapshot` gave."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """The likeliest next tokens of each row, most likely first.
+
+    Attributes:
+        tokens: shape [rows, k].
+        logs: their log-probabilities at temperature 1, in nats, shape [rows, k].
+    """
+
+    tokens: Integers
+    logs: Floats
+
+
+@dataclass(slots=True)
+class Path:
+    """One continuation of a row, token by token.
+
+    Attributes:
+        tokens: what was generated, without the token that ended it.
+        logs: log-probability of each token at temperature 1, from the raw logits, in nats.
+        margins: probability of the likeliest minus that of the second likeliest token, at each place, likewise.
+        end: why it ended: "end" (the model said so), "stop" (a stop text came, or a run-on was cut), "length" (the
+            limit), "dropped" (nobody needed the rest), "broken" (scores that are no numbers); "" while it grows.
+    """
+
+    tokens: list[int]
+    logs: list[float]
+    margins: list[float]
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a remote engine is to continue a row.
+
+    Attributes:
+        limit: tokens at most.
+        stops: texts that end it; what comes before them is kept.
+        sampling: `temperature`, `top_p`, `top_k`, `min_p` where given; without a temperature it is greedy.
+        seed: of the draws, or None.
+    """
+
+    limit: int
+    stops: tuple[str, ...] = ()
+    sampling: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
+
+
+class Remote(Protocol):
+    """A model behind a server: it holds rows as an engine does, but its scores come a few at a time.
+
+    A "token" is a piece of text that this side numbers itself, so rows can be built before the server is asked.
+    """
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text ↔ pieces."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """The longest row, in pieces."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What is computed, for keys: the model and everything else that changes the scores."""
+        ...
+
+    def hold(self, rows: Sequence[Sequence[int]], parents: Sequence[int]) -> None:
+        """Continue rows of the previous call; nothing is sent."""
+        ...
+
+    def peaks(self, k: int) -> Peaks:
+        """The k likeliest next pieces of each row.
+
+        Raises:
+            EngineError: when the server gives no log-probabilities, or none after all retries.
+        """
+        ...
+
+    def complete(self, wishes: Sequence[Wish]) -> list[Path]:
+        """Continue each row as wished; a path's margins are NaN where the server gives no log-probabilities.
+
+        Raises:
+            EngineError: when the server does not answer after all retries.
+        """
+        ...
+
+    def score(self, options: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
+        """Log-probability of each option after each row, shape [rows, options], in nats.
+
+        Raises:
+            EngineError: when the server gives no log-probabilities.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget everything: one empty row again."""
+        ...
+
+    def snapshot(self) -> Any:
+        """The rows as an opaque value."""
+        ...
+
+    def restore(self, state: Any) -> None:
+        """Go back to rows that `snapshot` gave."""
         ...

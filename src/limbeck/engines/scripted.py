@@ -50,6 +50,10 @@ class ByteText:
         """Bytes → text; control tokens are left out."""
         return bytes(token for token in tokens if token < TURN).decode("utf-8", "replace")
 
+    def spell(self, tokens: Sequence[int]) -> list[bytes]:
+        """Each byte, and nothing for a control token."""
+        return [bytes((token,)) if token < TURN else b"" for token in tokens]
+
     def frame(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
         """Turns with control tokens between them, before and after the hole."""
         before: list[int] = []

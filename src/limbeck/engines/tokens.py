@@ -114,7 +114,11 @@ class ByteTokenizer:
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of the tokens without control tokens."""
-        return b"".join(self._bytes[t] for t in tokens if t not in self._hidden).decode("utf-8", "replace")
+        return b"".join(self.spell(tokens)).decode("utf-8", "replace")
+
+    def spell(self, tokens: Sequence[int]) -> list[bytes]:
+        """The bytes of each token, none for a control token."""
+        return [b"" if token in self._hidden else self._bytes[token] for token in tokens]
 
     def frame(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
         """Tokens of a conversation before and after the hole, up to where the assistant begins to speak."""
