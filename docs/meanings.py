@@ -41,9 +41,46 @@ MEANINGS = {
     "agents.examples.number": "How many.",
     "agents.examples.choose": "`random`: by the seed. `balanced`: the labels in turn. `first`: the first of the file.",
     "agents.examples.from": "The file, or built-in name, that holds them. It needs the same text and gold columns.",
-    "agents.decode": "How the answer is drawn; `decode: choice` is short for `decode: {choice: {}}`.",
+    "agents.decode": "How the answer is drawn: one decoder. `decode: cot` is short for `decode: {cot: {}}`.",
     "agents.decode.choice": "[Label scoring](../explanation/label-scoring.md): each label's exact log-probability.",
     "agents.decode.choice.calibration": "Takes out what a prompt prefers anyway. Encoders know `none` and `batch`.",
+    "agents.decode.cot": "[CoT-decoding](../explanation/decoding.md): branches on the first token that vote by their Δ.",
+    "agents.decode.cot.k": "Branches of an item; the first is the greedy path.",
+    "agents.decode.cot.max_tokens": "Length limit of a branch. A branch that needs more does not vote.",
+    "agents.decode.cot.aggregate": "How branches vote: sum of Δ, the surest one alone, one vote each, or softmax of Δ.",
+    "agents.decode.cot.at": "Where branches part: at the first token, or where the greedy path is least sure.",
+    "agents.decode.cot.stop": "When there are enough branches, see [stopping](../explanation/decoding.md#stopping).",
+    "agents.decode.cot.threshold": "For `stop: adaptive`: how sure it must be that the leader stays ahead.",
+    "agents.decode.cot.window": "Branches that are started together; `0` is all. `stop` is asked after each window.",
+    "agents.decode.self_consistency": "[Self-consistency](../explanation/decoding.md): sampled paths that vote.",
+    "agents.decode.nucleus": "One sampled path, by default from the nucleus.",
+    "agents.decode.greedy": "One path of the likeliest tokens.",
+    "agents.decode.greedy.max_tokens": "Length limit of the path.",
+    "agents.decode.gate": "Label scoring where its margin is clear, CoT-decoding on the other items.",
+    "agents.decode.gate.margin": "How far the likeliest label's share must exceed the second's to be taken at once.",
+    **{
+        f"agents.decode.gate.cot{key}": f"As in `agents.decode.cot{key}`."
+        for key in ("", ".k", ".max_tokens", ".aggregate", ".at", ".stop", ".threshold", ".window")
+    },
+    **{
+        f"agents.decode.{name}.{key}": told
+        for name in ("self_consistency", "nucleus")
+        for key, told in {
+            "temperature": "Divides the logits: below 1 the likely becomes likelier.",
+            "top_k": "Draw from so many likeliest tokens.",
+            "top_p": "Draw from the likeliest tokens that together have this probability: the nucleus.",
+            "min_p": "Draw from tokens at least this likely, as a share of the likeliest one's probability.",
+            "typical_p": "Draw from the tokens whose surprise is nearest to the expected one, up to this probability.",
+            "top_n_sigma": "Draw from tokens whose logit is within so many standard deviations of the highest.",
+            "repetition_penalty": "Divides or multiplies the logits of tokens that the path holds already; 1 is none.",
+            "max_tokens": "Length limit of a path. A path that needs more does not vote.",
+        }.items()
+    },
+    "agents.decode.self_consistency.paths": "Sampled paths of an item, at most.",
+    "agents.decode.self_consistency.aggregate": "How paths vote, as in `agents.decode.cot.aggregate`.",
+    "agents.decode.self_consistency.stop": "When there are enough paths, as in `agents.decode.cot.stop`.",
+    "agents.decode.self_consistency.threshold": "As in `agents.decode.cot.threshold`.",
+    "agents.decode.self_consistency.window": "Paths that are drawn together; `stop` is asked after each window.",
     "agents.long_text": "Which part of a text is kept when it is too long for the model. Such votes are flagged.",
     "committee": "How votes become labels.",
     "committee.protocol": "Who is asked what.",
@@ -67,6 +104,7 @@ MEANINGS = {
     "privacy.allow_remote": "For engines that send texts elsewhere. This version has none and sends no text.",
 }
 
+_DECODERS = ("choice", "cot", "self_consistency", "nucleus", "greedy", "gate")
 # Keys whose short forms cannot be read off their type.
 SHAPES = {
     "task.labels": "list, or mapping from label to description",
@@ -75,8 +113,8 @@ SHAPES = {
     "agents": "list of agents, or `null`",
     "agents.label_words": "mapping from label to word",
     "agents.examples": "mapping",
-    "agents.decode": "`choice`, or mapping",
-    "agents.decode.choice": "mapping",
+    "agents.decode": "a decoder's name, or `{name: {…}}`",
+    **{f"agents.decode.{name}": "mapping" for name in (*_DECODERS, "gate.cot")},
     "committee.prior": "`uniform`, or mapping from label to share that sums to 1",
     **dict.fromkeys(("task", "data", "committee", "selection", "student", "budget", "privacy"), "mapping"),
 }
@@ -87,6 +125,11 @@ SOURCES = {
     "engines.openvino": "built here on the OpenVINO runtime",
     "engines.scripted": "built here; needs no model",
     "decoders.choice": "the chain rule; see [label scoring](../explanation/label-scoring.md)",
+    "decoders.cot": "Wang & Zhou, Chain-of-thought reasoning without prompting, 2024, arXiv 2402.10200",
+    "decoders.self_consistency": "Wang et al., Self-consistency improves chain of thought reasoning, 2023, arXiv 2203.11171",
+    "decoders.nucleus": "Holtzman et al., The curious case of neural text degeneration, 2020, arXiv 1904.09751",
+    "decoders.greedy": "the likeliest token at each step; CoT-decoding with one branch",
+    "decoders.gate": "built here",
     "aggregators.majority": "plain counting",
     "aggregators.weighted": "Nitzan & Paroush, Optimal decision rules in uncertain dichotomous choice situations, 1982",
     "aggregators.dawid-skene": "Dawid & Skene, Maximum likelihood estimation of observer error-rates, 1979",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.agent import LanguageAgent, Prompt, SimilarityAgent, Worker
-from limbeck.agent.prompt import COMMITTEE, DEFAULTS
+from limbeck.agent.prompt import COMMITTEE, DEFAULTS, WRITING, capital
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
 from limbeck.committee import Committee
@@ -24,14 +24,27 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.pool import Pool, columns, split
 from limbeck.students.base import Student, Teacher
-from limbeck.task import AgentSection, Task, TaskFile, render_item, unknown_names
+from limbeck.task import AgentSection, DecodeSection, Task, TaskFile, render_item, unknown_names
 
 ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
     "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
 }
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
-DECODERS = {"choice": "limbeck.decoding.choice:Choice"}
+DECODERS = {
+    "choice": "limbeck.decoding.choice:Choice",
+    "cot": "limbeck.decoding.cot:Cot",
+    "self_consistency": "limbeck.decoding.consistency:SelfConsistency",
+    "nucleus": "limbeck.decoding.consistency:SelfConsistency",
+    "greedy": "limbeck.decoding.cot:Cot",
+    "gate": "limbeck.decoding.gate:Gate",
+}
+RULES = {
+    "none": "limbeck.decoding.stopping:Never",
+    "exact": "limbeck.decoding.stopping:Exact",
+    "adaptive": "limbeck.decoding.stopping:Adaptive",
+    "window": "limbeck.decoding.stopping:Window",
+}
 AGGREGATORS = {
     "majority": "limbeck.aggregation.majority:Majority",
     "weighted": "limbeck.aggregation.weighted:Weighted",
@@ -62,6 +75,52 @@ NAMES: Mapping[str, Sequence[str]] = {
     "agents.engine": tuple(ENGINES),
 }
 EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu"}
+
+
+def build_decoder(section: DecodeSection, kind: Any, *, values: Sequence[str] = (), seed: int = 0, choice: Any) -> Any:
+    """The decoder that a section describes.
+
+    Args:
+        section: what a task file or a command line says.
+        kind: what an answer is, for decoders that write.
+        values: the answers that are the task's options, in their order; empty for open answers.
+        seed: of the draws.
+        choice: makes the label scoring of this prompt; called where the section wants it.
+    """
+    name = section.name
+    part = getattr(section, name)
+    if name == "choice":
+        return choice()
+    policy_of = resolve("limbeck.decoding.trees:Policy")
+
+    def policy(told: Any, **others: Any) -> Any:
+        return policy_of(kind, max_tokens=told.max_tokens, values=tuple(values), **others)
+
+    def cot(told: Any) -> Any:
+        rule = _rule(told)
+        return resolve(DECODERS["cot"])(
+            policy(told, aggregate=told.aggregate, stop=rule, window=told.window), k=told.k, at=told.at
+        )
+
+    if name == "cot":
+        return cot(part)
+    if name == "gate":
+        return resolve(DECODERS["gate"])(choice(), cot(part.cot), margin=part.margin)
+    if name == "greedy":
+        return resolve(DECODERS["greedy"])(policy(part), k=1)
+    told = part.model_dump(exclude={"paths", "max_tokens", "aggregate", "stop", "threshold", "window"})
+    sampling = resolve("limbeck.decoding.sampling:Sampling")(**told)
+    several = name == "self_consistency"
+    own = policy(part, aggregate=part.aggregate, stop=_rule(part), window=part.window) if several else policy(part)
+    return resolve(DECODERS[name])(own, paths=part.paths if several else 1, sampling=sampling, seed=seed)
+
+
+def _rule(told: Any) -> Any:
+    """When there are enough branches."""
+    rule = resolve(RULES[told.stop])
+    if told.stop == "adaptive":
+        return rule(told.threshold)
+    return rule(told.window or 5) if told.stop == "window" else rule()
 
 
 def resolve(reference: str) -> Any:
@@ -240,27 +299,41 @@ class Workshop:
 
     def _worker(self, task: Task, section: AgentSection, place: int) -> Worker:
         name = section.name or f"agent-{place + 1}"
-        calibration = section.decode.choice.calibration
+        calibration = section.decode.calibration
         if section.encoder is not None:
             encoder = self._encoder(section.encoder)
             return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
         assert section.model is not None  # the task file's own rule: exactly one of the two
         engine = self._engine(section.engine, section.model)
         prompt = self._prompt(task, section)
-        options = [engine.tokenizer.encode(option) for option in prompt.options(task)]
         return LanguageAgent(
             name,
             task,
             prompt=prompt,
             engine=engine,
-            decoder=resolve(DECODERS["choice"])(options, end=engine.tokenizer.end),
+            decoder=self._decoder(task, section, prompt, engine),
             model=section.model,
             calibration=calibration,
             long_text=section.long_text,
         )
 
+    def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
+        options = prompt.options(task)
+        words = resolve("limbeck.decoding.answers:Words")
+        kind = words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
+        if section.decode.name == "gate" and not prompt.cue:
+            # The labels are scored behind the words that would ask for them at once.
+            options = [f"{capital(task.aspect)}: {option.strip()}" for option in options]
+
+        def choice() -> Any:
+            return resolve(DECODERS["choice"])(
+                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
+            )
+
+        return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
+
     def _prompt(self, task: Task, section: AgentSection) -> Prompt:
-        wording, cue = DEFAULTS[section.style]
+        wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[section.style]
         return Prompt(
             style=section.style,
             wording=section.wording or wording,

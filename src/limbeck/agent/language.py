@@ -15,15 +15,13 @@ import numpy as np
 
 from limbeck.agent.base import Batch, Question
 from limbeck.agent.prompt import CHAT, Prompt
-from limbeck.decoding.base import Decoder, Draw
-from limbeck.engines.base import HOLE, Engine
+from limbeck.decoding.base import Decoder, Draw, batches
+from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
 from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
 from limbeck.task import Task, render_item
 
-# A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
-ROWS, TOKENS = 32, 1024
 # What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
 CONTENT_FREE = ("N/A", "[MASK]", "")
 # No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
@@ -54,7 +52,7 @@ class LanguageAgent:
         task: Task,
         *,
         prompt: Prompt,
-        engine: Engine,
+        engine: Engine | Remote,
         decoder: Decoder,
         model: str,
         calibration: str = "batch",
@@ -87,17 +85,13 @@ class LanguageAgent:
         return self._engine.tokenizer.decode([*self._before, *question.tokens])
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
-        """Batches of like length, the longest first: a machine too small for them says so at once."""
-        asked = sorted((self._question(item) for item in items), key=lambda q: (-len(q.tokens), q.item.id))
-        batches: list[Batch] = []
-        while asked:
-            rows = max(1, min(ROWS, TOKENS // len(asked[0].tokens)))
-            batches.append(tuple(asked[:rows]))
-            asked = asked[rows:]
-        return batches
+        """Batches of like length, the longest first."""
+        asked = sorted((self._question(item) for item in items), key=lambda q: q.item.id)
+        planned = batches([len(question.tokens) for question in asked], self._decoder.width)
+        return [tuple(asked[i] for i in batch) for batch in planned]
 
     def answer(self, batch: Batch) -> list[Vote]:
-        """Score the labels for every question of the batch in one pass."""
+        """Decode the answers to every question of the batch together."""
         begun = time.perf_counter()
         first = self._rewind()
         draws = self._decoder(self._engine, [question.tokens for question in batch])
@@ -118,6 +112,8 @@ class LanguageAgent:
             reason=draw.reason,
             scores=draw.scores,
             baseline=self._baseline if draw.scores is not None else None,
+            rationale=draw.rationale,
+            trace=draw.trace,
             flags=question.flags,
             # Who comes first pays for the prefix; everybody else reuses it.
             usage=Usage(draw.prefilled + shared * fresh, draw.decoded, shared * (not fresh), seconds),
@@ -154,7 +150,7 @@ class LanguageAgent:
             self._baseline = self._content_free_scores()
         self._engine.reset()
         if self._before:
-            self._engine.extend([self._before], [0])
+            advance(self._engine, self._before)
         self._prefix = self._engine.snapshot()
         return True
 
@@ -164,7 +160,7 @@ class LanguageAgent:
         bodies = [list(self._after)]
         if self.calibration == "contextual":
             if self._before:
-                self._engine.extend([self._before], [0])
+                advance(self._engine, self._before)
             bodies = [[*self._engine.tokenizer.encode(self._lead + text), *self._after] for text in CONTENT_FREE]
         draws = self._decoder(self._engine, bodies)
         if any(draw.scores is None for draw in draws):
@@ -175,7 +171,7 @@ class LanguageAgent:
         return tuple(mean.tolist())
 
 
-def frame(engine: Engine, prompt: Prompt, task: Task) -> tuple[list[int], list[int]]:
+def frame(engine: Engine | Remote, prompt: Prompt, task: Task) -> tuple[list[int], list[int]]:
     """Tokens of the prompt before and after the text."""
     tokenizer = engine.tokenizer
     if prompt.style == CHAT:

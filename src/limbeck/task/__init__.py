@@ -1,16 +1,15 @@
 """The task file and the task: what is asked, of which labels, and how an answer is read."""
 
 from limbeck.task.answer import parse_label
+from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
 from limbeck.task.question import Task, default_instructions, render_item
 from limbeck.task.reading import load_task, parse_task
 from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
     AgentSection,
     BudgetSection,
-    ChoiceSection,
     CommitteeSection,
     DataSection,
-    DecodeSection,
     ExamplesSection,
     HeldOutSection,
     PrivacySection,
@@ -25,6 +24,7 @@ __all__ = [
     "BudgetSection",
     "ChoiceSection",
     "CommitteeSection",
+    "CotSection",
     "DataSection",
     "DecodeSection",
     "ExamplesSection",

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from limbeck.task import sections
+from limbeck.task import decode, sections
 from limbeck.task.document import Node, Problem, Scalar, dotted, locate
 
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -20,8 +20,14 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("data", "test"): sections.HeldOutSection,
     ("agents",): sections.AgentSection,
     ("agents", "examples"): sections.ExamplesSection,
-    ("agents", "decode"): sections.DecodeSection,
-    ("agents", "decode", "choice"): sections.ChoiceSection,
+    ("agents", "decode"): decode.DecodeSection,
+    ("agents", "decode", "choice"): decode.ChoiceSection,
+    ("agents", "decode", "cot"): decode.CotSection,
+    ("agents", "decode", "self_consistency"): decode.ConsistencySection,
+    ("agents", "decode", "nucleus"): decode.NucleusSection,
+    ("agents", "decode", "greedy"): decode.GreedySection,
+    ("agents", "decode", "gate"): decode.GateSection,
+    ("agents", "decode", "gate", "cot"): decode.CotSection,
     ("committee",): sections.CommitteeSection,
     ("selection",): sections.SelectionSection,
     ("student",): sections.StudentSection,

@@ -114,8 +114,10 @@ def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[
         for key in _PROMPT_KEYS:
             if key in agent.model_fields_set:
                 yield (key,), "means nothing to an encoder, which reads no prompt"
-        if agent.decode.choice.calibration in ("contextual", "pmi"):
-            yield ("decode",), f"calibration {agent.decode.choice.calibration} needs a prompt, which an encoder has not"
+        if agent.decode.name != "choice":
+            yield ("decode",), f"{agent.decode.name} needs a language model; an encoder only scores labels"
+        if agent.decode.calibration in ("contextual", "pmi"):
+            yield ("decode",), f"calibration {agent.decode.calibration} needs a prompt, which an encoder has not"
     for name in agent.label_words:
         if name not in labels:
             yield ("label_words", name), f"is no label{nearest(name, labels)}"

@@ -25,8 +25,8 @@ from limbeck.task.sections import (
     SelectionSection,
     StudentSection,
     TaskSection,
-    empty_section,
 )
+from limbeck.task.values import empty_section
 
 
 class TaskFile(BaseModel):
