@@ -3,7 +3,7 @@
 from limbeck.task.answer import parse_label
 from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
 from limbeck.task.question import Task, default_instructions, render_item
-from limbeck.task.reading import load_task, parse_task
+from limbeck.task.reading import load_task, parse_decode, parse_task
 from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
     AgentSection,
@@ -38,6 +38,7 @@ __all__ = [
     "default_instructions",
     "fingerprint",
     "load_task",
+    "parse_decode",
     "parse_label",
     "parse_task",
     "render_item",
