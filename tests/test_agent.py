@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from limbeck.agent import LanguageAgent, Prompt
-from limbeck.agent.language import ROWS, TOKENS
+from limbeck.agent.base import ROWS, TOKENS
 from limbeck.agent.prompt import DEFAULTS
 from limbeck.decoding.choice import Choice
 from limbeck.engines.base import HOLE

@@ -1,5 +1,6 @@
 """What every automatic worker is: it plans its questions in batches, and answers a batch with votes.
 
+Beside that, what workers with a prompt share: cutting a text to the room there is, and batches of like length.
 Knows nothing of ledgers' files, rounds or of any single worker.
 """
 
@@ -7,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
+
+# A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
+ROWS, TOKENS = 32, 1024
+# No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
+BYTES_PER_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +72,43 @@ class Worker(Protocol):
             EngineError: when the engine cannot answer this batch.
         """
         ...
+
+
+def batches(questions: Sequence[Question]) -> list[Batch]:
+    """Batches of like length, the longest first: a machine too small for them says so at once."""
+    asked = sorted(questions, key=lambda question: (-len(question.tokens), question.item.id))
+    found: list[Batch] = []
+    while asked:
+        rows = max(1, min(ROWS, TOKENS // max(1, len(asked[0].tokens))))
+        found.append(tuple(asked[:rows]))
+        asked = asked[rows:]
+    return found
+
+
+def fit(tokenizer: Tokenizer, text: str, room: int, policy: str) -> tuple[list[int], tuple[str, ...]]:
+    """A text's tokens, cut to the room there is, and what a reader of the vote must know.
+
+    Args:
+        tokenizer: text → tokens.
+        text: of any length; a huge one is cut before it is tokenised.
+        room: tokens at most.
+        policy: which part is kept: head, tail or middle (both ends).
+    """
+    kept, cut = _cut(text, room * BYTES_PER_TOKEN, policy)
+    tokens, cut_again = _cut(tokenizer.encode(kept), room, policy)
+    return tokens, ("truncated",) if cut or cut_again else ()
+
+
+Piece = TypeVar("Piece", str, list[int])
+
+
+def _cut(whole: Piece, room: int, policy: str) -> tuple[Piece, bool]:
+    """At most `room` characters or tokens: the first, the last, or both ends; whether anything was left out."""
+    if len(whole) <= room:
+        return whole, False
+    if policy == "head":
+        return whole[:room], True
+    if policy == "tail":
+        return whole[-room:], True
+    front = (room + 1) // 2
+    return whole[:front] + whole[len(whole) - (room - front) :], True

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question
+from limbeck.agent.base import Batch, Question, batches, fit
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.decoding.base import Decoder, Draw
 from limbeck.engines.base import HOLE, Engine
@@ -22,12 +22,8 @@ from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
 from limbeck.task import Task, render_item
 
-# A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
-ROWS, TOKENS = 32, 1024
 # What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
 CONTENT_FREE = ("N/A", "[MASK]", "")
-# No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
-BYTES_PER_TOKEN = 16
 
 
 class LanguageAgent:
@@ -87,14 +83,8 @@ class LanguageAgent:
         return self._engine.tokenizer.decode([*self._before, *question.tokens])
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
-        """Batches of like length, the longest first: a machine too small for them says so at once."""
-        asked = sorted((self._question(item) for item in items), key=lambda q: (-len(q.tokens), q.item.id))
-        batches: list[Batch] = []
-        while asked:
-            rows = max(1, min(ROWS, TOKENS // len(asked[0].tokens)))
-            batches.append(tuple(asked[:rows]))
-            asked = asked[rows:]
-        return batches
+        """Batches of like length, the longest first."""
+        return batches([self._question(item) for item in items])
 
     def answer(self, batch: Batch) -> list[Vote]:
         """Score the labels for every question of the batch in one pass."""
@@ -125,7 +115,7 @@ class LanguageAgent:
 
     def _question(self, item: Item) -> Question:
         text = render_item(self._task, item)
-        tokens, flags = self._text_tokens(text)
+        tokens, flags = fit(self._engine.tokenizer, self._lead + text, self._room, self._long_text)
         tokens = [*tokens, *self._after]
         read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
         key = vote_key(
@@ -138,12 +128,6 @@ class LanguageAgent:
             labels=self._task.labels,
         )
         return Question(key, item, tuple(tokens), flags)
-
-    def _text_tokens(self, text: str) -> tuple[list[int], tuple[str, ...]]:
-        """The text's tokens, cut to what the context has room for; a huge text is cut before it is tokenised."""
-        kept, cut = _cut(self._lead + text, self._room * BYTES_PER_TOKEN, self._long_text)
-        tokens, cut_again = _cut(self._engine.tokenizer.encode(kept), self._room, self._long_text)
-        return tokens, ("truncated",) if cut or cut_again else ()
 
     def _rewind(self) -> bool:
         """Bring the engine back to the shared prefix; whether it had to be computed."""
@@ -184,18 +168,3 @@ def frame(engine: Engine, prompt: Prompt, task: Task) -> tuple[list[int], list[i
         return before, after + tokenizer.encode(begun.content)
     head, tail = prompt.document(task).split(HOLE)
     return tokenizer.start + tokenizer.encode(head), tokenizer.encode(tail)
-
-
-Piece = TypeVar("Piece", str, list[int])
-
-
-def _cut(whole: Piece, room: int, policy: str) -> tuple[Piece, bool]:
-    """At most `room` characters or tokens: the first, the last, or both ends; whether anything was left out."""
-    if len(whole) <= room:
-        return whole, False
-    if policy == "head":
-        return whole[:room], True
-    if policy == "tail":
-        return whole[-room:], True
-    front = (room + 1) // 2
-    return whole[:front] + whole[len(whole) - (room - front) :], True
