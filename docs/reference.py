@@ -8,7 +8,8 @@ Knows nothing of the hand-written pages.
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.util
 import inspect
 import sys
 import typing
@@ -246,8 +247,16 @@ def _summary(reference: str, names: Collection[str]) -> str:
     """What a part says of itself: its module's first line, or its own where siblings share the module."""
     module = reference.partition(":")[0]
     alone = sum(other.startswith(f"{module}:") for other in names) == 1
-    told = inspect.getdoc(importlib.import_module(module) if alone else catalog.resolve(reference)) or ""
+    told = _opening(module) if alone else inspect.getdoc(catalog.resolve(reference)) or ""
     return " ".join(told.split("\n\n")[0].split())
+
+
+def _opening(module: str) -> str:
+    """How a module opens, read and not imported: what it needs may not be installed here."""
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    return ast.get_docstring(ast.parse(Path(found.origin).read_text(encoding="utf-8"))) or ""
 
 
 def _either(names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from limbeck.catalog import (
     DIVERSE,
     ENGINES,
     EXTRAS,
+    FOLDERS,
     INSPECT,
     LOADERS,
     NAMES,
@@ -44,7 +46,13 @@ LABELS = ("bad", "fine", "good")
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in KINDS.items() for name in names])
 def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
-    assert callable(resolve(KINDS[kind][name]))
+    needs = {"torch", "transformers"} if kind == "engines" and name in FOLDERS else set()
+    if all(map(importlib.util.find_spec, needs)):
+        assert callable(resolve(KINDS[kind][name]))
+        return
+    with pytest.raises(MissingExtra) as error:
+        resolve(KINDS[kind][name])
+    assert error.value.hint == "pip install 'limbeck[torch]'"
 
 
 def test_names_of_a_task_file_are_those_of_the_catalogue() -> None:

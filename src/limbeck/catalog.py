@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from limbeck.agent import LanguageAgent, Prompt, SimilarityAgent, Worker
-from limbeck.agent.prompt import COMMITTEE, DEFAULTS, WRITING, capital
+from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
 from limbeck.assets.base import Say
+from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
 from limbeck.committee import Committee
 from limbeck.encoder import Encoder
@@ -24,12 +23,15 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.pool import Pool, columns, split
 from limbeck.students.base import Student, Teacher
-from limbeck.task import AgentSection, DecodeSection, Task, TaskFile, render_item, unknown_names
+from limbeck.task import AgentSection, DecodeSection, Task, TaskFile, unknown_names
 
 ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
     "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
+    "transformers": "limbeck.engines.transformers:load",
+    "masked": "limbeck.engines.masked:load",
 }
+FOLDERS = {"transformers", "masked"}
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
 DECODERS = {
     "choice": "limbeck.decoding.choice:Choice",
@@ -271,27 +273,26 @@ class Workshop:
 
     def _engine(self, kind: str, model: str) -> Any:
         if (kind, model) not in self._engines:
-            load = resolve(ENGINES[kind])
-            if kind == "scripted":
-                self._engines[kind, model] = load(self._file.resolve(model))
-            else:
-                source, sha256 = self._model(model)
-                self._engines[kind, model] = load(source, self._store.root / "converted", sha256=sha256)
+            self._engines[kind, model] = self._load(resolve(ENGINES[kind]), kind, model)
         return self._engines[kind, model]
 
-    def _model(self, name: str) -> tuple[Path, str | None]:
-        """The GGUF file behind a model's name, and its sha256 where the catalogue knows it."""
-        if name.endswith(".gguf") and not name.startswith("hf:"):
-            return self._file.resolve(name), None
+    def _load(self, load: Callable[..., Any], kind: str, model: str) -> Any:
+        if kind == "scripted":
+            return load(self._file.resolve(model))
+        place, checksums = self._model(model)
+        if kind in FOLDERS:
+            return load(place, checksums=checksums)
+        file = gguf_file(place, model)
+        return load(file, self._store.root / "converted", sha256=checksums.get(file.name))
+
+    def _model(self, name: str) -> tuple[Path, Mapping[str, str]]:
+        """Where a model's files lie, and the sha256 of each where the catalogue knows it."""
+        path = self._file.resolve(name)
+        if not name.startswith("hf:") and (name.endswith(".gguf") or path.is_dir()):
+            return path, {}
         folder = self._store.pull(name, self._say)
         self._used[name] = self._store.lock_entry(name)
-        found = sorted(folder.glob("*.gguf"))
-        if len(found) != 1:
-            raise ConfigError(
-                f"{name}: holds {len(found)} GGUF files, one is needed",
-                hint="Name one: hf:owner/name:file.gguf. Models without a GGUF file need another engine.",
-            )
-        return found[0], self._used[name]["files"][found[0].name]
+        return folder, self._used[name]["files"]
 
     def _workers(self, task: Task) -> list[Worker]:
         sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
@@ -306,6 +307,9 @@ class Workshop:
         assert section.model is not None  # the task file's own rule: exactly one of the two
         engine = self._engine(section.engine, section.model)
         prompt = self._prompt(task, section)
+        if section.engine == MASKED:
+            shared = {"calibration": calibration, "long_text": section.long_text}
+            return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
         return LanguageAgent(
             name,
             task,
@@ -333,9 +337,10 @@ class Workshop:
         return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
 
     def _prompt(self, task: Task, section: AgentSection) -> Prompt:
-        wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[section.style]
+        style = MASKED if section.engine == MASKED else section.style
+        wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
         return Prompt(
-            style=section.style,
+            style=style,
             wording=section.wording or wording,
             cue=cue if section.cue is None else section.cue,
             label_words=tuple(section.label_words.items()),
@@ -349,17 +354,8 @@ class Workshop:
             return ()
         assert wanted.source is not None  # the task file's own rule: examples need a file
         pool = self._pool(wanted.source, task, limit=None, named=False)
-        known = [item for item in pool if item.gold in task.labels]
-        if wanted.choose != "first":
-            known = [known[i] for i in np.random.default_rng(self._file.data.seed).permutation(len(known))]
-        if wanted.choose == "balanced":
-            rank: dict[str | None, int] = {}
-            order = []
-            for item in known:
-                rank[item.gold] = rank.get(item.gold, 0) + 1
-                order.append(rank[item.gold])
-            known = [known[i] for i in np.argsort(order, kind="stable")]
-        return tuple((render_item(task, item), str(item.gold)) for item in known[: wanted.number])
+        seed = self._file.data.seed
+        return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
 
     def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:
         kind = resolve(STUDENTS[self._file.student.kind])

@@ -1,5 +1,6 @@
 """What every automatic worker is: it plans its questions in batches, and answers a batch with votes.
 
+Beside that, what workers with a prompt share: cutting a text to the room there is, and batches of like length.
 Knows nothing of ledgers' files, rounds or of any single worker.
 """
 
@@ -7,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from limbeck.decoding.base import plan_batches
+from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
+
+# No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
+BYTES_PER_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +71,39 @@ class Worker(Protocol):
             EngineError: when the engine cannot answer this batch.
         """
         ...
+
+
+def batches(questions: Sequence[Question], width: int = 1) -> list[Batch]:
+    """Batches of like length, the longest first; `width` is how many rows a question may become."""
+    asked = sorted(questions, key=lambda question: question.item.id)
+    planned = plan_batches([len(question.tokens) for question in asked], width)
+    return [tuple(asked[i] for i in batch) for batch in planned]
+
+
+def fit(tokenizer: Tokenizer, text: str, room: int, policy: str) -> tuple[list[int], tuple[str, ...]]:
+    """A text's tokens, cut to the room there is, and what a reader of the vote must know.
+
+    Args:
+        tokenizer: text → tokens.
+        text: of any length; a huge one is cut before it is tokenised.
+        room: tokens at most.
+        policy: which part is kept: head, tail or middle (both ends).
+    """
+    kept, cut = _cut(text, room * BYTES_PER_TOKEN, policy)
+    tokens, cut_again = _cut(tokenizer.encode(kept), room, policy)
+    return tokens, ("truncated",) if cut or cut_again else ()
+
+
+Piece = TypeVar("Piece", str, list[int])
+
+
+def _cut(whole: Piece, room: int, policy: str) -> tuple[Piece, bool]:
+    """At most `room` characters or tokens: the first, the last, or both ends; whether anything was left out."""
+    if len(whole) <= room:
+        return whole, False
+    if policy == "head":
+        return whole[:room], True
+    if policy == "tail":
+        return whole[-room:], True
+    front = (room + 1) // 2
+    return whole[:front] + whole[len(whole) - (room - front) :], True

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question
+from limbeck.agent.base import Batch, Question, batches, fit
 from limbeck.agent.prompt import CHAT, Prompt
-from limbeck.decoding.base import Decoder, Draw, batches
+from limbeck.decoding.base import Decoder, Draw
 from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
 from limbeck.ledger import vote_key
@@ -24,8 +24,6 @@ from limbeck.task import Task, render_item
 
 # What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
 CONTENT_FREE = ("N/A", "[MASK]", "")
-# No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
-BYTES_PER_TOKEN = 16
 
 
 class LanguageAgent:
@@ -86,9 +84,7 @@ class LanguageAgent:
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
         """Batches of like length, the longest first."""
-        asked = sorted((self._question(item) for item in items), key=lambda q: q.item.id)
-        planned = batches([len(question.tokens) for question in asked], self._decoder.width)
-        return [tuple(asked[i] for i in batch) for batch in planned]
+        return batches([self._question(item) for item in items], self._decoder.width)
 
     def answer(self, batch: Batch) -> list[Vote]:
         """Decode the answers to every question of the batch together."""
@@ -121,7 +117,7 @@ class LanguageAgent:
 
     def _question(self, item: Item) -> Question:
         text = render_item(self._task, item)
-        tokens, flags = self._text_tokens(text)
+        tokens, flags = fit(self._engine.tokenizer, self._lead + text, self._room, self._long_text)
         tokens = [*tokens, *self._after]
         read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
         key = vote_key(
@@ -134,12 +130,6 @@ class LanguageAgent:
             labels=self._task.labels,
         )
         return Question(key, item, tuple(tokens), flags)
-
-    def _text_tokens(self, text: str) -> tuple[list[int], tuple[str, ...]]:
-        """The text's tokens, cut to what the context has room for; a huge text is cut before it is tokenised."""
-        kept, cut = _cut(self._lead + text, self._room * BYTES_PER_TOKEN, self._long_text)
-        tokens, cut_again = _cut(self._engine.tokenizer.encode(kept), self._room, self._long_text)
-        return tokens, ("truncated",) if cut or cut_again else ()
 
     def _rewind(self) -> bool:
         """Bring the engine back to the shared prefix; whether it had to be computed."""
@@ -180,18 +170,3 @@ def frame(engine: Engine | Remote, prompt: Prompt, task: Task) -> tuple[list[int
         return before, after + tokenizer.encode(begun.content)
     head, tail = prompt.document(task).split(HOLE)
     return tokenizer.start + tokenizer.encode(head), tokenizer.encode(tail)
-
-
-Piece = TypeVar("Piece", str, list[int])
-
-
-def _cut(whole: Piece, room: int, policy: str) -> tuple[Piece, bool]:
-    """At most `room` characters or tokens: the first, the last, or both ends; whether anything was left out."""
-    if len(whole) <= room:
-        return whole, False
-    if policy == "head":
-        return whole[:room], True
-    if policy == "tail":
-        return whole[-room:], True
-    front = (room + 1) // 2
-    return whole[:front] + whole[len(whole) - (room - front) :], True

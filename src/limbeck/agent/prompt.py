@@ -5,20 +5,22 @@ Knows nothing of tokens, engines or models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from limbeck.engines.base import HOLE, Message
-from limbeck.task import Task
+from limbeck.records import Item
+from limbeck.task import Task, render_item
 
-CHAT, PLAIN = "chat", "plain"
+CHAT, PLAIN, MASKED = "chat", "plain", "masked"
 
 # style → wording and cue, where the task file gives none.
 DEFAULTS = {
     CHAT: ("{Noun}: {text}", "{Aspect}:"),
     PLAIN: ("{instructions}\n\n{Noun}: {text}", "{Aspect}:"),
+    MASKED: ("{Noun}: {text}", "The {aspect} of the {noun} is"),
 }
 # The same for decoders that write before they answer: a cue would ask for the answer at once.
 WRITING = {
@@ -45,7 +47,8 @@ class Prompt:
     """One way of asking.
 
     Attributes:
-        style: `chat` (the model's own template) or `plain` (text that the answer continues).
+        style: `chat` (the model's own template), `plain` (text that the answer continues) or `masked` (text with the
+            answer's place at the end, for a masked model).
         wording: the question; may use {instructions}, {labels}, {noun}, {aspect}, {Noun}, {Aspect} (with a capital) and
             must use {text} once. A chat begins with the instructions as the system's turn in any case.
         cue: the words with which the answer begins, such as "Sentiment:"; may use {noun} and {aspect}.
@@ -121,6 +124,31 @@ class Prompt:
             order = np.random.default_rng(len(task.labels)).permutation(len(task.labels))
             return [task.labels[i] for i in order]
         return task.labels
+
+
+def worked_examples(
+    task: Task, items: Iterable[Item], *, number: int, choose: str, seed: int
+) -> tuple[tuple[str, str], ...]:
+    """The texts and gold labels that stand in a prompt.
+
+    Args:
+        task: how an item is shown.
+        items: where they come from; those without a gold label of the task are passed over.
+        number: how many at most.
+        choose: `first` of the items, `random` by the seed, or `balanced`: likewise, the labels in turn.
+        seed: of the draw.
+    """
+    known = [item for item in items if item.gold in task.labels]
+    if choose != "first":
+        known = [known[i] for i in np.random.default_rng(seed).permutation(len(known))]
+    if choose == "balanced":
+        rank: dict[str | None, int] = {}
+        order = []
+        for item in known:
+            rank[item.gold] = rank.get(item.gold, 0) + 1
+            order.append(rank[item.gold])
+        known = [known[i] for i in np.argsort(order, kind="stable")]
+    return tuple((render_item(task, item), str(item.gold)) for item in known[:number])
 
 
 def capital(words: str) -> str:

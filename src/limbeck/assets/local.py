@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from limbeck.assets.base import Delivery, link_or_copy
-from limbeck.errors import AssetError
+from limbeck.errors import AssetError, ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,21 @@ class LocalPath:
             target = delivery.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             link_or_copy(path, target)
+
+
+def gguf_file(place: Path, name: str) -> Path:
+    """The one GGUF file of a model: the place itself, or what lies in it.
+
+    Raises:
+        ConfigError: when the folder holds none, or more than one.
+    """
+    if not place.is_dir():
+        return place
+    found = sorted(place.glob("*.gguf"))
+    if len(found) != 1:
+        other = " `engine: transformers` runs safetensors." if any(place.glob("*.safetensors")) else ""
+        raise ConfigError(
+            f"{name}: holds {len(found)} GGUF files, one is needed",
+            hint=f"Name one: hf:owner/name:file.gguf.{other} Models without a GGUF file need another engine.",
+        )
+    return found[0]

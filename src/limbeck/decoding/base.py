@@ -72,7 +72,7 @@ class Decoder(Protocol):
         ...
 
 
-def batches(sizes: Sequence[int], width: int) -> list[list[int]]:
+def plan_batches(sizes: Sequence[int], width: int) -> list[list[int]]:
     """Cut prompts into batches of like length, the longest first: a machine too small for them says so at once.
 
     Args:

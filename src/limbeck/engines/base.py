@@ -230,3 +230,45 @@ def advance(engine: Engine | Remote, row: Sequence[int]) -> None:
         engine.hold([row], [0])
     else:
         engine.extend([row], [0])
+
+
+class Cloze(Protocol):
+    """A masked model: it reads whole texts and tells what may stand at their masks. It keeps no state."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text ↔ tokens of the model."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """The longest row, in tokens."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What is computed, for keys: the model's files and everything else that changes the scores."""
+        ...
+
+    @property
+    def mask(self) -> int:
+        """The mask token."""
+        ...
+
+    @property
+    def close(self) -> list[int]:
+        """What every row must end with; `tokenizer.start` is what it must begin with."""
+        ...
+
+    @property
+    def unknown(self) -> int | None:
+        """The token for what the vocabulary cannot spell, or None where it can spell all."""
+        ...
+
+    def fill(self, rows: Sequence[Sequence[int]]) -> list[Floats]:
+        """Logits at the masks of each row, in order: one array of shape [masks of the row, vocabulary] for each row.
+
+        Raises:
+            EngineError: for a row without a mask, or longer than the context.
+        """
+        ...

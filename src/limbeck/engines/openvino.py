@@ -1,8 +1,7 @@
 """The embedded engine: causal language models on the OpenVINO runtime, one stateful session, on the CPU.
 
 The model is a stateful OpenVINO model with the inputs `input_ids`, `attention_mask`, `position_ids` and `beam_idx`.
-`beam_idx` reorders the key/value cache, which is exactly what `parents` asks for. The attention mask may have holes, so
-ragged rows are padded on the right and the padding is masked for ever; positions are given explicitly.
+`beam_idx` reorders the key/value cache, which is exactly what `parents` asks for. The attention mask may have holes.
 Knows nothing of prompts, labels, strategies or of how a model file became an OpenVINO model.
 """
 
@@ -23,19 +22,17 @@ from limbeck.engines.base import Floats, Tokenizer
 from limbeck.engines.container import Container
 from limbeck.engines.gguf import converted, inspect
 from limbeck.engines.reference import Agreement, check
+from limbeck.engines.rows import Rows
 from limbeck.engines.tokens import ByteTokenizer
 from limbeck.errors import EngineError
-
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A session's memory: every layer's key/value cache, the mask over it and each row's length."""
+    """A session's memory: every layer's key/value cache, and the rows that it holds."""
 
     caches: dict[str, npt.NDArray[Any]]
-    mask: Integers
-    lengths: Integers
+    rows: Rows
 
 
 class OpenVinoEngine:
@@ -81,9 +78,7 @@ class OpenVinoEngine:
                 f"{folder}: OpenVINO cannot load this model: {str(error).strip().splitlines()[-1]}",
                 hint="limbeck models verify checks the file; limbeck models import FILE.gguf converts one anew.",
             ) from error
-        self._mask: Integers
-        self._lengths: Integers
-        self.reset()
+        self._rows = Rows()
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -103,54 +98,34 @@ class OpenVinoEngine:
     def reset(self) -> None:
         """Forget everything: one empty row again."""
         self._request.reset_state()
-        self._mask = np.zeros((1, 0), np.int64)
-        self._lengths = np.zeros(1, np.int64)
+        self._rows = Rows()
 
     def extend(self, rows: Sequence[Sequence[int]], parents: Sequence[int]) -> Floats:
         """Continue rows of the previous call; see `Engine.extend`."""
-        origin = np.asarray(parents, np.int64)
-        sizes = np.fromiter((len(row) for row in rows), np.int64, len(rows))
-        start = self._checked(origin, sizes)
-        width = int(sizes.max())
-        real = np.arange(width) < sizes[:, None]
-        ids = np.zeros(real.shape, np.int64)
-        ids[real] = np.concatenate([np.asarray(row, np.int64) for row in rows])
-        self._mask = np.concatenate([self._mask[origin], real.astype(np.int64)], axis=1)
-        self._lengths = start + sizes
+        step = self._rows.grow(rows, parents, context=self._context)
         self._request.infer(
             {
-                "input_ids": ids,
-                "attention_mask": self._mask,
-                "position_ids": start[:, None] + np.arange(width),
-                "beam_idx": origin.astype(np.int32),
-                "last": sizes - 1,
+                "input_ids": step.ids,
+                "attention_mask": step.rows.mask,
+                "position_ids": step.positions,
+                "beam_idx": step.origin.astype(np.int32),
+                "last": step.last,
             }
         )
+        self._rows = step.rows
         logits: Floats = self._request.get_output_tensor(0).data[:, 0].astype(np.float32)
         return logits
 
     def snapshot(self) -> State:
         """The state as a value that `restore` takes."""
         caches = {state.name: np.array(state.state.data) for state in self._request.query_state()}
-        return State(caches, self._mask.copy(), self._lengths.copy())
+        return State(caches, self._rows)
 
     def restore(self, state: State) -> None:
         """Go back to a state that `snapshot` gave."""
         for variable in self._request.query_state():
             variable.state = ov.Tensor(state.caches[variable.name])
-        self._mask, self._lengths = state.mask.copy(), state.lengths.copy()
-
-    def _checked(self, parents: Integers, sizes: Integers) -> Integers:
-        """Lengths of the parents, once the call was found in order."""
-        if len(sizes) == 0 or sizes.min() == 0:
-            raise EngineError("extend: a row without tokens cannot be scored")
-        if len(parents) != len(sizes) or parents.min() < 0 or parents.max() >= len(self._lengths):
-            raise EngineError(f"extend: a parent does not exist; the engine holds {len(self._lengths)} rows")
-        start = self._lengths[parents]
-        longest = int((start + sizes).max())
-        if longest > self._context:
-            raise EngineError(f"extend: a row of {longest} tokens is longer than the context of {self._context}")
-        return start
+        self._rows = state.rows
 
 
 def usable_cores() -> int:

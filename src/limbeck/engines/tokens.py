@@ -1,22 +1,20 @@
-"""Text ↔ tokens of one model, from the tables in its GGUF file; the model's chat template in a sandbox.
+"""Text ↔ tokens of one model, from the tables in its GGUF file.
 
-Text is data: control tokens that stand in a text are spelt out letter by letter, never obeyed. Only the template itself
-may place them. Knows nothing of scores or of how an engine works.
+Text is data: control tokens that stand in a text are spelt out letter by letter, never obeyed.
+Knows nothing of scores or of how an engine works.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jinja2
-import jinja2.sandbox
 from tokenizers import Regex, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Splitter
 from tokenizers.models import BPE
 
-from limbeck.engines.base import HOLE, Message
+from limbeck.engines.base import Message
+from limbeck.engines.chat import Chat
 from limbeck.errors import EngineError
 
 CONTROL, USER_DEFINED = 3, 4
@@ -70,29 +68,27 @@ class ByteTokenizer:
         pieces: list[str] = fields["tokenizer.ggml.tokens"]
         kinds: list[int] = fields.get("tokenizer.ggml.token_type", [1] * len(pieces))
         special = [i for i, kind in enumerate(kinds) if kind in (CONTROL, USER_DEFINED)]
-        self._special = {pieces[i]: i for i in special}
+        controls = {pieces[i]: i for i in special}
         self._hidden = {i for i in special if kinds[i] == CONTROL}
-        self._marks = re.compile(
-            "|".join(re.escape(p) for p in sorted(self._special, key=len, reverse=True)) or r"(?!)"
-        )
-        letters = {letter: byte for byte, letter in _byte_letters().items()}
+        letters = byte_letters()
         self._bytes = [
             piece.encode() if i in special else bytes(letters.get(c, 63) for c in piece)
             for i, piece in enumerate(pieces)
         ]
-        vocabulary = {piece: i for i, piece in enumerate(pieces) if piece not in self._special}
+        vocabulary = {piece: i for i, piece in enumerate(pieces) if piece not in controls}
         merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
         self._splitter = Splitter(BPE(vocab=vocabulary, merges=merges, ignore_merges=splitter == "llama-bpe"))
         self._splitter.pre_tokenizer = _SPLITTERS[splitter]()
         if splitter == "qwen2":
             self._splitter.normalizer = normalizers.NFC()
-        self._template: str | None = fields.get("tokenizer.chat_template")
-        self._names = {
+        adds_bos = bool(fields.get("tokenizer.ggml.add_bos_token", False))
+        self._start = [int(fields["tokenizer.ggml.bos_token_id"])] if adds_bos else []
+        names = {
             "bos_token": _name(pieces, fields.get("tokenizer.ggml.bos_token_id")),
             "eos_token": _name(pieces, fields.get("tokenizer.ggml.eos_token_id")),
         }
-        adds_bos = bool(fields.get("tokenizer.ggml.add_bos_token", False))
-        self._start = [int(fields["tokenizer.ggml.bos_token_id"])] if adds_bos else []
+        template: str | None = fields.get("tokenizer.chat_template")
+        self._chat = Chat(template, names, controls, self.encode, self._start)
         ends = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
         self._end = frozenset(int(fields[name]) for name in ends if name in fields)
 
@@ -122,59 +118,15 @@ class ByteTokenizer:
 
     def frame(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
         """Tokens of a conversation before and after the hole, up to where the assistant begins to speak."""
-        if self._template is None:
-            raise EngineError("this model has no chat template", hint="Use `style: plain` for this agent.")
-        # The template sees a mark in place of each content, so that no content can take part in its control flow.
-        marks = [f"\x02{i}\x03" for i in range(len(messages))]
-        shown = [{"role": m.role, "content": mark} for m, mark in zip(messages, marks, strict=True)]
-        text = self._render(shown)
-        start = [] if self._names["bos_token"] and text.startswith(self._names["bos_token"]) else self.start
-        sides: list[list[int]] = [start]
-        for part in re.split(r"(\x02\d+\x03)", text):
-            if part in marks:
-                first, *others = messages[marks.index(part)].content.split(HOLE)
-                sides[-1] = sides[-1] + self.encode(first)
-                sides += [self.encode(other) for other in others]
-            else:
-                sides[-1] = sides[-1] + self._encode_template(part)
-        if len(sides) != 2:
-            raise EngineError(
-                f"the model's chat template shows the text {len(sides) - 1} times instead of once",
-                hint="Use `style: plain` for this agent.",
-            )
-        return sides[0], sides[1]
-
-    def _render(self, messages: list[dict[str, str]]) -> str:
-        sandbox = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        sandbox.globals["raise_exception"] = _refuse
-        try:
-            template = sandbox.from_string(self._template or "")
-            return template.render(messages=messages, add_generation_prompt=True, tools=None, **self._names)
-        except (jinja2.TemplateError, TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
-            raise EngineError(
-                f"the model's chat template failed: {error}", hint="Use `style: plain` for this agent."
-            ) from error
-
-    def _encode_template(self, text: str) -> list[int]:
-        """Tokens of a template's own text, where control tokens count."""
-        tokens, position = [], 0
-        for mark in self._marks.finditer(text):
-            tokens += self.encode(text[position : mark.start()])
-            tokens.append(self._special[mark.group()])
-            position = mark.end()
-        return tokens + self.encode(text[position:])
-
-
-def _refuse(message: str) -> None:
-    raise jinja2.TemplateError(message)
+        return self._chat.frame(messages)
 
 
 def _name(pieces: list[str], index: int | None) -> str:
     return "" if index is None else pieces[index]
 
 
-def _byte_letters() -> dict[int, str]:
-    """GPT-2's map from bytes to printable letters (Radford et al. 2019)."""
+def byte_letters() -> dict[str, int]:
+    """Which byte each of GPT-2's printable letters stands for (Radford et al. 2019)."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
+    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}

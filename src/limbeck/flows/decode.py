@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from limbeck.decoding.base import Decoder, Draw, batches
+from limbeck.decoding.base import Decoder, Draw, plan_batches
 from limbeck.engines.base import HOLE, Engine, Message, Remote, Tokenizer, advance
 from limbeck.errors import EngineError
 from limbeck.flows.job import Notify, Progress, silent
@@ -53,7 +53,7 @@ def decode(
     if before:
         advance(engine, before)
     prefix, done = engine.snapshot(), 0
-    for batch in batches([len(bodies[i]) for i in short], decoder.width):
+    for batch in plan_batches([len(bodies[i]) for i in short], decoder.width):
         engine.restore(prefix)
         chosen = [short[place] for place in batch]
         yield from zip(chosen, decoder(engine, [bodies[i] for i in chosen]), strict=True)

@@ -13,12 +13,15 @@ from typing import Any
 
 import psutil
 
-from limbeck.agent import LanguageAgent
+from limbeck.agent import LanguageAgent, MaskedAgent
 from limbeck.committee import Committee
 from limbeck.pool import Pool
 from limbeck.task import Task, TaskFile
 
+PROMPTED = (LanguageAgent, MaskedAgent)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
+# Engine → what its votes hang on beside those.
+BEHIND = dict.fromkeys(("transformers", "masked"), ("torch", "transformers"))
 
 
 def describe(
@@ -30,8 +33,8 @@ def describe(
     agents = {
         worker.name: {
             "model": worker.model,
-            "style": worker.style if isinstance(worker, LanguageAgent) else "similarity of text and label",
-            "prompt_example": worker.example(pool[0]) if isinstance(worker, LanguageAgent) else None,
+            "style": worker.style if isinstance(worker, PROMPTED) else "similarity of text and label",
+            "prompt_example": worker.example(pool[0]) if isinstance(worker, PROMPTED) else None,
         }
         for worker in committee.workers
     }
@@ -54,7 +57,7 @@ def describe(
             "task_file": Path(file.source).read_text(encoding="utf-8-sig") if Path(file.source).is_file() else None,
             "seed": data.seed,
             "machine": machine(),
-            "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+            "versions": {name: version(name) for name in _packages(file)} | {"python": platform.python_version()},
             "assets": _assets(assets),
         },
     }
@@ -77,6 +80,11 @@ def _processor() -> str:
         return platform.processor() or "unknown"
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
+
+
+def _packages(file: TaskFile) -> list[str]:
+    used = {name for agent in file.agents or () for name in BEHIND.get(agent.engine, ())}
+    return [*PACKAGES, *sorted(used)]
 
 
 def _gold_source(file: TaskFile) -> str:

@@ -16,6 +16,7 @@ from limbeck.task.taskfile import TaskFile
 Finding = tuple[tuple[str | int, ...], str]
 
 _PROMPT_KEYS = ("style", "wording", "cue", "label_order", "examples")
+_MASKED = "masked"
 _PLACEHOLDERS = ("instructions", "labels", "noun", "Noun", "aspect", "Aspect")
 
 
@@ -118,6 +119,13 @@ def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[
             yield ("decode",), f"{agent.decode.name} needs a language model; an encoder only scores labels"
         if agent.decode.calibration in ("contextual", "pmi"):
             yield ("decode",), f"calibration {agent.decode.calibration} needs a prompt, which an encoder has not"
+    elif agent.engine == _MASKED:
+        if "style" in agent.model_fields_set:
+            yield ("style",), "means nothing to a masked model, which has one way to be asked"
+        if agent.decode.name != "choice":
+            yield ("decode",), f"{agent.decode.name} needs a model that writes; a masked model only scores labels"
+        if agent.decode.calibration in ("contextual", "pmi"):
+            yield ("decode",), "a masked model knows the calibrations none and batch"
     for name in agent.label_words:
         if name not in labels:
             yield ("label_words", name), f"is no label{nearest(name, labels)}"
