@@ -31,7 +31,14 @@ MEANINGS = {
     "agents.name": "Unique in the file. Left out: made from the model's name.",
     "agents.model": "A language model: a name of `limbeck models list`, a path to a `.gguf` file, or `hf:owner/name`.",
     "agents.encoder": "Instead of `model`: a sentence encoder, which compares the text with each label's description.",
-    "agents.engine": "What runs the model.",
+    "agents.engine": "What runs the model. A server is named with its address: `{server: http://127.0.0.1:8000/v1}`.",
+    "agents.engine.server": "[A server](../how-to/use-a-server.md); `server: URL` is short for `server: {url: URL}`.",
+    "agents.engine.server.url": "Its address, without credentials. Usually ends in `/v1`.",
+    "agents.engine.server.key_env": "The environment variable that holds the key. The key itself stands nowhere.",
+    "agents.engine.server.context": "The longest prompt, in [pieces](../how-to/use-a-server.md#long-texts) of text.",
+    "agents.engine.server.top": "Log-probabilities asked for to score labels. Servers allow 5 to 20, some any number.",
+    "agents.engine.server.timeout": "Seconds for one answer.",
+    "agents.engine.server.concurrency": "Questions under way at most.",
     "agents.style": "`chat`: the model's own chat template. `plain`: a text that the answer continues.",
     "agents.wording": "The question. Must hold `{text}` once. See [placeholders](../how-to/write-prompts.md#wording).",
     "agents.cue": "The words just before the answer, such as `Sentiment:`. May use the placeholders but `{text}`.",
@@ -64,7 +71,7 @@ MEANINGS = {
     "budget.tokens": "Tokens computed, test items included; checked after each batch.",
     "budget.seconds": "Wall seconds over all attempts at the run; checked after each batch.",
     "privacy": "What may leave the machine.",
-    "privacy.allow_remote": "For engines that send texts elsewhere. This version has none and sends no text.",
+    "privacy.allow_remote": "Whether a server that is not on this machine may be sent texts.",
 }
 
 # Keys whose short forms cannot be read off their type.
@@ -74,6 +81,8 @@ SHAPES = {
     "data.test": "path, built-in name, `{share: …}`, `{items: …}` or `null`",
     "agents": "list of agents, or `null`",
     "agents.label_words": "mapping from label to word",
+    "agents.engine": "an [engine](catalogue.md#engines), or `{server: …}`",
+    "agents.engine.server": "address, or mapping",
     "agents.examples": "mapping",
     "agents.decode": "`choice`, or mapping",
     "agents.decode.choice": "mapping",
@@ -86,6 +95,7 @@ _TEMPERATURE = "temperature: Guo et al., On calibration of modern neural network
 SOURCES = {
     "engines.openvino": "built here on the OpenVINO runtime",
     "engines.scripted": "built here; needs no model",
+    "engines.server": "the OpenAI protocol over HTTP; see [use a server](../how-to/use-a-server.md)",
     "decoders.choice": "the chain rule; see [label scoring](../explanation/label-scoring.md)",
     "aggregators.majority": "plain counting",
     "aggregators.weighted": "Nitzan & Paroush, Optimal decision rules in uncertain dichotomous choice situations, 1982",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -15,7 +14,7 @@ from fake_server import NAME, FakeServer, Reply, Seen, as_json, model, serving
 from limbeck.engines.base import HOLE, Message, Wish
 from limbeck.engines.pace import Patience
 from limbeck.engines.pieces import END, TextPieces, spelt_out
-from limbeck.engines.server import ServerEngine, load
+from limbeck.engines.server import ServerEngine
 from limbeck.engines.transport import Client
 from limbeck.engines.walk import walk
 from limbeck.errors import EngineError
@@ -359,37 +358,3 @@ def test_calls_out_of_order_are_refused(server: FakeServer) -> None:
     with pytest.raises(EngineError, match="without text"):
         one.score([[END]])
     assert server.seen == []
-
-
-# Which model
-
-
-def models(*told: dict[str, Any]) -> Any:
-    return lambda seen, number: as_json({"object": "list", "data": list(told)})
-
-
-@pytest.mark.parametrize("name", ["/srv/models/tiny.Q8_0.gguf", "tiny.Q8_0.gguf", "tiny.Q8_0", "pet"])
-def test_a_model_is_found_by_its_name_or_the_last_part_of_it(name: str) -> None:
-    told = {"id": "/srv/models/tiny.Q8_0.gguf", "aliases": ["pet"], "meta": {"n_ctx": 1024}}
-    with serving(models({"id": "other"}, told)) as server:
-        one, reported = load(Client(server.url, patience=QUICK), name)
-        assert (reported, one.context) == ("tiny.Q8_0.gguf", 682)
-        assert "srv" not in one.identity
-
-
-def test_owner_and_name_is_no_path_and_a_window_is_believed() -> None:
-    with serving(models({"id": "owner/name", "max_model_len": 131072})) as server:
-        client = Client(server.url, patience=QUICK)
-        one, reported = load(client, "owner/name", top=5)
-        assert (reported, one.context, one.identity) == ("owner/name", 4096, "server:owner/name:top-5")
-        assert load(client, "owner/name", context=99)[0].context == 99
-
-
-@pytest.mark.parametrize("said", [{"data": [{"id": "b"}, {"id": 3}, 4]}, {"data": None}, [], {"models": []}])
-def test_a_wrong_model_is_named_with_those_there_are(said: Any) -> None:
-    with (
-        serving(lambda seen, number: as_json(said)) as server,
-        pytest.raises(EngineError, match="no model 'a'") as error,
-    ):
-        load(Client(server.url, patience=QUICK), "a")
-    assert ('"b"' if json.dumps(said).count("b") else "none") in str(error.value)

@@ -70,7 +70,7 @@ def test_the_budget_is_shared_by_all_questions() -> None:
     with serving(answering(Reply(b"", 500))) as server:
         with pytest.raises(EngineError, match="no answer in"):
             Client(server.url, patience=replace(QUICK, budget=5)).ask([ASK] * 40)
-        assert len(server.seen) <= 5 + 4
+        assert len(server.seen) < 5 + 2 * 4
 
 
 def test_an_answer_in_between_renews_the_budget() -> None:
@@ -194,7 +194,7 @@ def test_wrong_shapes_are_errors(said: Any) -> None:
     with serving(answering(as_json(said))) as server:
         engine = ServerEngine(Client(server.url, patience=QUICK), "toy")
         engine.hold([engine.tokenizer.encode("It is")], [0])
-        with pytest.raises(EngineError, match=r"shape that is not known|is not JSON|lists no next token"):
+        with pytest.raises(EngineError, match=r"shape that is not known|is not JSON|gives no log-probabilities"):
             engine.peaks(1)
         assert len(server.seen) == 1
 

@@ -22,13 +22,14 @@ from limbeck.errors import ConfigError, MissingExtra
 from limbeck.flows.facts import describe
 from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
-from limbeck.pool import Pool, columns, split
+from limbeck.pool import Pool, columns, in_turn, split
 from limbeck.students.base import Student, Teacher
-from limbeck.task import AgentSection, Task, TaskFile, render_item, unknown_names
+from limbeck.task import AgentSection, EngineSection, Task, TaskFile, notice, render_item, unknown_names
 
 ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
     "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
+    "server": "limbeck.engines.service:connect",
 }
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
 DECODERS = {"choice": "limbeck.decoding.choice:Choice"}
@@ -118,7 +119,7 @@ class Workshop:
         for path, problem in unknown_names(file, NAMES):
             raise file.complaint(path, problem)
         self._file, self._store, self._meter, self._say = file, store, meter, say
-        self._engines: dict[tuple[str, str], Any] = {}
+        self._engines: dict[tuple[str | EngineSection, str], Any] = {}
         self._encoders: dict[str, Encoder] = {}
         self._used: dict[str, dict[str, Any]] = {}
 
@@ -137,7 +138,7 @@ class Workshop:
             selecting = self._selecting(encoder)
             committee = Committee(tuple(self._workers(task)), file.committee.protocol)
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
-        chosen, cold = file.selection.strategy, file.selection.cold
+        selectors = [(name, resolve(SELECTORS[name])()) for name in (file.selection.cold, file.selection.strategy)]
         return Job(
             task=task,
             pool=pool,
@@ -147,12 +148,7 @@ class Workshop:
             aggregate=file.committee.aggregate,
             prior=prior,
             accept=file.committee.accept,
-            schedule=Schedule(
-                file.selection.rounds,
-                file.selection.start,
-                (cold, resolve(SELECTORS[cold])()),
-                (chosen, resolve(SELECTORS[chosen])()),
-            ),
+            schedule=Schedule(file.selection.rounds, file.selection.start, *selectors),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
             teach=self._teacher(encoder),
             encoder=selecting,
@@ -162,8 +158,7 @@ class Workshop:
         )
 
     def _task(self) -> Task:
-        path, _ = self._located(self._file.data.pool)
-        return Task.of(self._file, columns(path))
+        return Task.of(self._file, columns(self._located(self._file.data.pool)[0]))
 
     def _located(self, name: str) -> tuple[Path, bool]:
         """Where a data set lies, and whether it is a built-in one."""
@@ -210,15 +205,27 @@ class Workshop:
             self._used[name] = self._store.lock_entry(name)
         return self._encoders[name]
 
-    def _engine(self, kind: str, model: str) -> Any:
+    def _engine(self, kind: str | EngineSection, model: str) -> Any:
         if (kind, model) not in self._engines:
-            load = resolve(ENGINES[kind])
-            if kind == "scripted":
-                self._engines[kind, model] = load(self._file.resolve(model))
+            if isinstance(kind, EngineSection):
+                self._engines[kind, model] = self._served(kind, model)
+            elif kind == "scripted":
+                self._engines[kind, model] = resolve(ENGINES[kind])(self._file.resolve(model))
             else:
                 source, sha256 = self._model(model)
+                load = resolve(ENGINES[kind])
                 self._engines[kind, model] = load(source, self._store.root / "converted", sha256=sha256)
         return self._engines[kind, model]
+
+    def _served(self, kind: EngineSection, model: str) -> Any:
+        """A model behind a server; what will leave the machine is said before anything does."""
+        leaving = notice(kind.server.url, self._task().show)
+        if leaving and self._say:
+            self._say(leaving)
+        connect = resolve(ENGINES["server"])
+        engine, told = connect(model, proxies=leaving is not None, **kind.server.model_dump())
+        self._used[f"{told['name']}, {told['source']}"] = told
+        return engine
 
     def _model(self, name: str) -> tuple[Path, str | None]:
         """The GGUF file behind a model's name, and its sha256 where the catalogue knows it."""
@@ -280,12 +287,7 @@ class Workshop:
         if wanted.choose != "first":
             known = [known[i] for i in np.random.default_rng(self._file.data.seed).permutation(len(known))]
         if wanted.choose == "balanced":
-            rank: dict[str | None, int] = {}
-            order = []
-            for item in known:
-                rank[item.gold] = rank.get(item.gold, 0) + 1
-                order.append(rank[item.gold])
-            known = [known[i] for i in np.argsort(order, kind="stable")]
+            known = in_turn(known)
         return tuple((render_item(task, item), str(item.gold)) for item in known[: wanted.number])
 
     def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:

@@ -7,9 +7,7 @@ labels or strategies.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -155,9 +153,9 @@ class ServerEngine:
         places = read(said, self._client.server).places
         listed = places[0].top if places else ()
         if not listed:
-            what = "gives no log-probabilities" if places is None else "lists no next token"
+            why = "" if places is None else ": it lists no next token"
             raise EngineError(
-                f"{self._client.server} {what} for {self._name}",
+                f"{self._client.server} gives no log-probabilities for {self._name}{why}",
                 hint="Label scoring and CoT-decoding need them. Start the server so that it gives them "
                 "(llama-cpp-python: logits_all; Ollama: a recent version), or let the agent write its answer out.",
             )
@@ -205,55 +203,6 @@ class ServerEngine:
         """What the assistant had begun to say, which some servers repeat in their answer."""
         turns = self._pieces.turns(self._rows[row])
         return spelt_out(turns[-1].content) if turns and turns[-1].role == "assistant" else ""
-
-
-def load(client: Client, model: str, *, context: int | None = None, top: int = TOP) -> tuple[ServerEngine, str]:
-    """An engine for a model of a running server, once the server has said that it has it.
-
-    Args:
-        client: asks the server.
-        model: the model's name: as the server reports it, or the last part of that, with or without `.gguf`.
-        context: the longest row in pieces; None: `CONTEXT`, or two thirds of the tokens that the server says it reads.
-        top: see `ServerEngine`.
-
-    Returns:
-        The engine, and the name under which the server reports the model, without a path.
-
-    Raises:
-        EngineError: when the server does not answer or has no such model; the message names those it has.
-    """
-    (said,) = client.ask([Query("models")])
-    told = said.get("data") if isinstance(said, dict) else None
-    models = [one for one in told or () if isinstance(one, dict) and isinstance(one.get("id"), str)]
-    for one in models:
-        if model in _names(one):
-            name = _bare(one["id"])
-            room = _window(one)
-            pieces = context or (CONTEXT if room is None else max(1, min(CONTEXT, room * 2 // 3)))
-            return ServerEngine(client, one["id"], name=name, context=pieces, top=top), name
-    known = ", ".join(json.dumps(_bare(one["id"])[:80]) for one in models[:10]) or "none"
-    raise EngineError(f"{client.server} has no model {model!r}; it has: {known}", hint="Mend `model:` of the agent.")
-
-
-def _names(told: Mapping[str, Any]) -> set[str]:
-    aliases = told.get("aliases")
-    names = {told["id"], *(one for one in (aliases if isinstance(aliases, list) else ()) if isinstance(one, str))}
-    names |= {_bare(name) for name in names}
-    return names | {name.removesuffix(end) for name in names for end in (".gguf", ":latest")}
-
-
-def _bare(name: str) -> str:
-    """A model's name without the folders of the server's machine; `owner/name` is no path."""
-    return re.split(r"[/\\]", name)[-1] if re.match(r"[/\\~.]|[A-Za-z]:[/\\]", name) else name
-
-
-def _window(told: Mapping[str, Any]) -> int | None:
-    """Tokens that the model reads, where the server tells: vLLM and SGLang in one place, llama.cpp in another."""
-    meta = told.get("meta")
-    for value in (told.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None):
-        if isinstance(value, int) and value > 0:
-            return value
-    return None
 
 
 def _before(stops: Sequence[str], places: Sequence[Place]) -> tuple[list[tuple[bytes, Place]], bool]:

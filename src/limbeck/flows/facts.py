@@ -89,7 +89,7 @@ def _assets(assets: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "sha256": ", ".join(f"{file} {sha256}" for file, sha256 in entry["files"].items()),
+            "sha256": ", ".join(f"{file} {sha256}" for file, sha256 in entry["files"].items()) or None,
             "licence": entry.get("licence"),
             "source": str(entry.get("source")),
         }

@@ -1,16 +1,18 @@
-"""Seeded splits of a pool: an item's side depends on the seed and the ids, never on the order of the rows.
+"""Seeded splits of a pool, and items in turn.
 
-Knows nothing of files.
+An item's side of a split depends on the seed and the ids, never on the order of the rows. Knows nothing of files.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from limbeck.errors import DataError
 from limbeck.pool.pool import Pool
+from limbeck.records import Item
 
 
 def split(pool: Pool, *, share: float | None = None, items: int | None = None, seed: int = 0) -> tuple[Pool, Pool]:
@@ -48,6 +50,16 @@ def split(pool: Pool, *, share: float | None = None, items: int | None = None, s
     test = np.zeros(len(pool), dtype=np.bool_)
     test[candidates[np.argsort(ranks, kind="stable")[:wanted]]] = True
     return pool.subset(np.flatnonzero(~test)), pool.subset(np.flatnonzero(test))
+
+
+def in_turn(items: Sequence[Item]) -> list[Item]:
+    """The same items so that the gold labels take turns; those of one label stay in their order."""
+    rank: dict[str | None, int] = {}
+    order = []
+    for item in items:
+        rank[item.gold] = rank.get(item.gold, 0) + 1
+        order.append(rank[item.gold])
+    return [items[i] for i in np.argsort(order, kind="stable")]
 
 
 def _rank(base: hashlib.blake2b, name: str) -> int:

@@ -1,5 +1,6 @@
 """The task file and the task: what is asked, of which labels, and how an answer is read."""
 
+from limbeck.task.address import notice
 from limbeck.task.answer import parse_label
 from limbeck.task.question import Task, default_instructions, render_item
 from limbeck.task.reading import load_task, parse_task
@@ -11,6 +12,7 @@ from limbeck.task.sections import (
     CommitteeSection,
     DataSection,
     DecodeSection,
+    EngineSection,
     ExamplesSection,
     HeldOutSection,
     PrivacySection,
@@ -27,6 +29,7 @@ __all__ = [
     "CommitteeSection",
     "DataSection",
     "DecodeSection",
+    "EngineSection",
     "ExamplesSection",
     "HeldOutSection",
     "PrivacySection",
@@ -38,6 +41,7 @@ __all__ = [
     "default_instructions",
     "fingerprint",
     "load_task",
+    "notice",
     "parse_label",
     "parse_task",
     "render_item",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from limbeck.task.document import Scalar
@@ -112,6 +112,27 @@ def _decode(value: Any) -> Any:
     return {str(value): {}} if isinstance(value, str) else value
 
 
+def _server(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _engine_form(value: Any) -> str:
+    return "a section" if isinstance(value, dict | EngineSection) else "a name"
+
+
+def _engine_name(value: str) -> str:
+    if value == "server":
+        raise PydanticCustomError("limbeck", "needs an address: engine: {server: http://127.0.0.1:8000/v1}")
+    return value
+
+
+def _variable(value: str | None) -> str | None:
+    # The pattern keeps a key that was pasted here by mistake from being taken for a name.
+    if value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
+        raise PydanticCustomError("limbeck", "must be the name of an environment variable, never the key itself")
+    return value
+
+
 Text = Annotated[str, Field(strict=True), AfterValidator(_filled), BeforeValidator(_text)]
 MaybeText = Annotated[str | None, Field(strict=True), AfterValidator(_filled), BeforeValidator(_text_or_none)]
 ShortName = Annotated[str | None, Field(strict=True), AfterValidator(_short_name), BeforeValidator(_text_or_none)]
@@ -182,13 +203,33 @@ class DecodeSection(_Section):
     choice: Annotated[ChoiceSection, BeforeValidator(empty_section)] = ChoiceSection()
 
 
+class ServerSection(_Section):
+    """Where a server is and how it is asked; `server: URL` is short for `server: {url: URL}`."""
+
+    url: Text
+    key_env: Annotated[str | None, Field(strict=True), AfterValidator(_variable), BeforeValidator(_text_or_none)] = None
+    context: MaybeCount = None
+    top: Annotated[int, Field(strict=True, ge=2, le=100_000), BeforeValidator(_meaning)] = 20
+    timeout: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(_meaning)] = 120.0
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=256), BeforeValidator(_meaning)] = 8
+
+
+class EngineSection(_Section):
+    """An engine that has settings: a server."""
+
+    server: Annotated[ServerSection, BeforeValidator(_server)]
+
+
 class AgentSection(_Section):
     """One worker: a language model with a prompt, or an encoder that compares text and label description."""
 
     name: ShortName = None
     model: MaybeText = None
     encoder: MaybeText = None
-    engine: Text = "openvino"
+    engine: Annotated[
+        Annotated[Text, AfterValidator(_engine_name), Tag("a name")] | Annotated[EngineSection, Tag("a section")],
+        Discriminator(_engine_form),
+    ] = "openvino"
     style: Annotated[Literal["chat", "plain"], BeforeValidator(_text)] = "chat"
     wording: MaybeText = None
     cue: MaybeText = None
