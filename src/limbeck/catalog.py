@@ -23,13 +23,14 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.pool import Pool, columns, split
 from limbeck.students.base import Student, Teacher
-from limbeck.task import AgentSection, DecodeSection, Task, TaskFile, unknown_names
+from limbeck.task import AgentSection, DecodeSection, EngineSection, Task, TaskFile, notice, unknown_names
 
 ENGINES = {
     "openvino": "limbeck.engines.openvino:load",
     "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
     "transformers": "limbeck.engines.transformers:load",
     "masked": "limbeck.engines.masked:load",
+    "server": "limbeck.engines.service:connect",
 }
 FOLDERS = {"transformers", "masked"}
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
@@ -179,7 +180,7 @@ class Workshop:
         for path, problem in unknown_names(file, NAMES):
             raise file.complaint(path, problem)
         self._file, self._store, self._meter, self._say = file, store, meter, say
-        self._engines: dict[tuple[str, str], Any] = {}
+        self._engines: dict[tuple[str | EngineSection, str], Any] = {}
         self._encoders: dict[str, Encoder] = {}
         self._used: dict[str, dict[str, Any]] = {}
 
@@ -198,7 +199,7 @@ class Workshop:
             selecting = self._selecting(encoder)
             committee = Committee(tuple(self._workers(task)), file.committee.protocol)
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
-        chosen, cold = file.selection.strategy, file.selection.cold
+        selectors = [(name, resolve(SELECTORS[name])()) for name in (file.selection.cold, file.selection.strategy)]
         return Job(
             task=task,
             pool=pool,
@@ -208,12 +209,7 @@ class Workshop:
             aggregate=file.committee.aggregate,
             prior=prior,
             accept=file.committee.accept,
-            schedule=Schedule(
-                file.selection.rounds,
-                file.selection.start,
-                (cold, resolve(SELECTORS[cold])()),
-                (chosen, resolve(SELECTORS[chosen])()),
-            ),
+            schedule=Schedule(file.selection.rounds, file.selection.start, *selectors),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
             teach=self._teacher(encoder),
             encoder=selecting,
@@ -223,8 +219,7 @@ class Workshop:
         )
 
     def _task(self) -> Task:
-        path, _ = self._located(self._file.data.pool)
-        return Task.of(self._file, columns(path))
+        return Task.of(self._file, columns(self._located(self._file.data.pool)[0]))
 
     def _located(self, name: str) -> tuple[Path, bool]:
         """Where a data set lies, and whether it is a built-in one."""
@@ -271,12 +266,15 @@ class Workshop:
             self._used[name] = self._store.lock_entry(name)
         return self._encoders[name]
 
-    def _engine(self, kind: str, model: str) -> Any:
+    def _engine(self, kind: str | EngineSection, model: str) -> Any:
         if (kind, model) not in self._engines:
-            self._engines[kind, model] = self._load(resolve(ENGINES[kind]), kind, model)
+            self._engines[kind, model] = self._load(kind, model)
         return self._engines[kind, model]
 
-    def _load(self, load: Callable[..., Any], kind: str, model: str) -> Any:
+    def _load(self, kind: str | EngineSection, model: str) -> Any:
+        if isinstance(kind, EngineSection):
+            return self._served(kind, model)
+        load = resolve(ENGINES[kind])
         if kind == "scripted":
             return load(self._file.resolve(model))
         place, checksums = self._model(model)
@@ -284,6 +282,16 @@ class Workshop:
             return load(place, checksums=checksums)
         file = gguf_file(place, model)
         return load(file, self._store.root / "converted", sha256=checksums.get(file.name))
+
+    def _served(self, kind: EngineSection, model: str) -> Any:
+        """A model behind a server; what will leave the machine is said before anything does."""
+        leaving = notice(kind.server.url, self._task().show)
+        if leaving and self._say:
+            self._say(leaving)
+        connect = resolve(ENGINES["server"])
+        engine, told = connect(model, proxies=leaving is not None, **kind.server.model_dump())
+        self._used[f"{told['name']}, {told['source']}"] = told
+        return engine
 
     def _model(self, name: str) -> tuple[Path, Mapping[str, str]]:
         """Where a model's files lie, and the sha256 of each where the catalogue knows it."""

@@ -1,7 +1,9 @@
 """The task file and the task: what is asked, of which labels, and how an answer is read."""
 
+from limbeck.task.address import notice
 from limbeck.task.answer import parse_label
 from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
+from limbeck.task.engine import EngineSection
 from limbeck.task.question import Task, default_instructions, render_item
 from limbeck.task.reading import load_task, parse_decode, parse_task
 from limbeck.task.relations import unknown_names
@@ -27,6 +29,7 @@ __all__ = [
     "CotSection",
     "DataSection",
     "DecodeSection",
+    "EngineSection",
     "ExamplesSection",
     "HeldOutSection",
     "PrivacySection",
@@ -38,6 +41,7 @@ __all__ = [
     "default_instructions",
     "fingerprint",
     "load_task",
+    "notice",
     "parse_decode",
     "parse_label",
     "parse_task",

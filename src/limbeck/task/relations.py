@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from limbeck.task.address import address_problem, host, on_this_machine
+from limbeck.task.engine import EngineSection
 from limbeck.task.phrasing import nearest
 from limbeck.task.sections import AgentSection
 from limbeck.task.taskfile import TaskFile
@@ -38,6 +40,9 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
         names.add(agent.name or "")
         for key, problem in _agent(agent, labels):
             yield ("agents", i, *key), problem
+        if isinstance(agent.engine, EngineSection):
+            for problem in _server(agent.engine.server.url, allowed=task_file.privacy.allow_remote):
+                yield ("agents", i, "engine", "server", "url"), problem
 
 
 def unknown_names(task_file: TaskFile, names: Mapping[str, Collection[str]]) -> Iterator[Finding]:
@@ -48,7 +53,7 @@ def unknown_names(task_file: TaskFile, names: Mapping[str, Collection[str]]) -> 
         parts = enumerate(held or ()) if section == "agents" else [(None, held)]
         for i, part in parts:
             value = getattr(part, field)
-            if value is not None and value not in known:
+            if isinstance(value, str) and value not in known:
                 path = (section, field) if i is None else (section, i, field)
                 yield path, f"{value!r} is unknown; known: {', '.join(known)}{nearest(value, known)}"
 
@@ -106,6 +111,13 @@ def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> I
         yield path, f"lacks {', '.join(map(repr, lacking))}"
     if abs(sum(prior.values()) - 1) > 1e-6:
         yield path, f"the shares must sum to 1, not {sum(prior.values()):.6g}"
+
+
+def _server(url: str, *, allowed: bool) -> Iterator[str]:
+    if problem := address_problem(url):
+        yield problem
+    elif not allowed and not on_this_machine(url):
+        yield f"texts would leave this machine for {host(url)}; to allow it, write privacy: {{allow_remote: true}}"
 
 
 def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:

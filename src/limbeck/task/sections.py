@@ -5,26 +5,29 @@ Knows nothing of YAML's syntax, of what the named parts are, or of rules that jo
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
-from limbeck.task.values import Section, Share, empty_section, is_null, meaning, text, text_or_none
-
-
-def _filled(value: str | None) -> str | None:
-    if value is not None and not value.strip():
-        raise PydanticCustomError("limbeck", "must not be empty")
-    return value
-
-
-def _short_name(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
-        raise PydanticCustomError("limbeck", "must be 1 to 64 of a-z, 0-9, '-' and '_'")
-    return value
+from limbeck.task.engine import EngineName
+from limbeck.task.values import (
+    MaybeCount,
+    MaybeSeconds,
+    MaybeText,
+    PositiveShare,
+    Section,
+    Share,
+    ShortName,
+    Text,
+    Truth,
+    empty_section,
+    is_null,
+    meaning,
+    text,
+    text_or_none,
+)
 
 
 def _at_least_one(value: Any) -> Any:
@@ -68,15 +71,6 @@ def _held_out(value: Any) -> Any:
     if is_null(value):
         return None
     return {"path": value} if isinstance(value, str) else value
-
-
-Text = Annotated[str, Field(strict=True), AfterValidator(_filled), BeforeValidator(text)]
-MaybeText = Annotated[str | None, Field(strict=True), AfterValidator(_filled), BeforeValidator(text_or_none)]
-ShortName = Annotated[str | None, Field(strict=True), AfterValidator(_short_name), BeforeValidator(text_or_none)]
-PositiveShare = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)]
-MaybeCount = Annotated[int | None, Field(strict=True, ge=1), BeforeValidator(meaning)]
-MaybeSeconds = Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(meaning)]
-Truth = Annotated[bool, Field(strict=True), BeforeValidator(meaning)]
 
 
 class TaskSection(Section):
@@ -127,7 +121,7 @@ class AgentSection(Section):
     name: ShortName = None
     model: MaybeText = None
     encoder: MaybeText = None
-    engine: Text = "openvino"
+    engine: EngineName = "openvino"
     style: Annotated[Literal["chat", "plain"], BeforeValidator(text)] = "chat"
     wording: MaybeText = None
     cue: MaybeText = None

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from limbeck.task.document import Scalar
 
@@ -53,6 +54,25 @@ def empty_section(value: Any) -> Any:
     return {} if is_null(value) else value
 
 
+def _filled(value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise PydanticCustomError("limbeck", "must not be empty")
+    return value
+
+
+def _short_name(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
+        raise PydanticCustomError("limbeck", "must be 1 to 64 of a-z, 0-9, '-' and '_'")
+    return value
+
+
+Text = Annotated[str, Field(strict=True), AfterValidator(_filled), BeforeValidator(text)]
+MaybeText = Annotated[str | None, Field(strict=True), AfterValidator(_filled), BeforeValidator(text_or_none)]
+ShortName = Annotated[str | None, Field(strict=True), AfterValidator(_short_name), BeforeValidator(text_or_none)]
+PositiveShare = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)]
+MaybeCount = Annotated[int | None, Field(strict=True, ge=1), BeforeValidator(meaning)]
+MaybeSeconds = Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(meaning)]
+Truth = Annotated[bool, Field(strict=True), BeforeValidator(meaning)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)]
 
 
