@@ -223,11 +223,11 @@ def test_one_engine_for_many_agents_and_what_was_used(tmp_path: Path) -> None:
         path = write(tmp_path, server)
         shop = Workshop(file_of(path), Store(tmp_path / "home"), meter, say=said.append)
         (agent,) = file_of(path).agents or ()
-        first, second = (shop._engine(agent.engine, "toy") for _ in range(2))
+        first, second = (shop._models.engine(agent.engine, "toy") for _ in range(2))
         assert first is second
         assert len(server.seen) == 1
     assert said == []
-    assert list(shop._used) == [f"toy, the server {host(server.url)}"]
+    assert list(shop._models.used) == [f"toy, the server {host(server.url)}"]
 
 
 def test_what_leaves_is_said_before_it_does(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_what_leaves_is_said_before_it_does(tmp_path: Path) -> None:
         path = write(tmp_path, server, server.url.replace("127.0.0.1", "127.1"))
         shop = Workshop(file_of(path), Store(tmp_path / "home"), meter, say=said.append)
         (agent,) = file_of(path).agents or ()
-        shop._engine(agent.engine, "toy")
+        shop._models.engine(agent.engine, "toy", shown=("text",))
     port = server.url.split(":")[2].split("/")[0]
     assert said == [
         f"127.1:{port} is sent without encryption: instructions, labels and examples; of each item asked: text"

@@ -6,20 +6,34 @@ Knows nothing of tasks, votes or of any concrete engine or decoder.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from pathlib import Path
+from typing import Literal, get_args
 
 from limbeck.decoding.base import Decoder, Draw, plan_batches
 from limbeck.engines.base import HOLE, Engine, Message, Remote, Tokenizer, advance
-from limbeck.errors import EngineError
+from limbeck.errors import DataError, EngineError
 from limbeck.flows.job import Notify, Progress, silent
+from limbeck.pool import columns, read_rows
 
 Style = Literal["chat", "qa", "plain"]
+STYLES: tuple[Style, ...] = get_args(Style)
 # Without a system turn of ours, many templates put in one of their own.
 SYSTEM = "You are a helpful assistant."
 QUESTION, ANSWER = "Q: ", "\nA:"
 
 
-def decode(
+def texts_of(source: Path) -> list[str]:
+    """The column `text` of any file that a pool may be.
+
+    Raises:
+        DataError: when it cannot be read or has no such column.
+    """
+    if "text" not in (there := columns(source)):
+        raise DataError(f"{source}: there is no column 'text'", hint=f"The columns are: {', '.join(there)}.")
+    return [row.fields.get("text") or "" for row in read_rows(source, only=("text",))]
+
+
+def decode_all(
     engine: Engine | Remote,
     decoder: Decoder,
     prompts: Sequence[str],

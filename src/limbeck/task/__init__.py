@@ -1,6 +1,6 @@
 """The task file and the task: what is asked, of which labels, and how an answer is read."""
 
-from limbeck.task.address import notice
+from limbeck.task.address import notice, on_this_machine
 from limbeck.task.answer import parse_label
 from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
 from limbeck.task.engine import EngineSection
@@ -42,6 +42,7 @@ __all__ = [
     "fingerprint",
     "load_task",
     "notice",
+    "on_this_machine",
     "parse_decode",
     "parse_label",
     "parse_task",
