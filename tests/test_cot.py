@@ -235,6 +235,15 @@ def test_likeliest_by_hand() -> None:
         assert np.exp(found.logs[0]) == pytest.approx([0.5, 0.4, 0.1][:k])
 
 
+def test_equal_tokens_at_the_edge_go_by_their_number() -> None:
+    rng = np.random.default_rng(0)
+    for size in range(1, 40):
+        row = rng.integers(0, 4, size).astype(np.float32)
+        order = np.argsort(-row, kind="stable")
+        for k in (1, 3, 5, size):
+            assert likeliest(row[None], k).tokens[0].tolist() == order[:k].tolist()
+
+
 def test_stop_texts_are_found_across_tokens() -> None:
     limits = Limits(10, ("\nQ:", "end"))
     assert limits.stopped(b"a\nQ:") == 1

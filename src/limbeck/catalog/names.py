@@ -63,7 +63,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "student.kind": tuple(STUDENTS),
     "agents.engine": tuple(ENGINES),
 }
-EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu"}
+EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu", "llguidance": "grammar"}
 
 
 def resolve(reference: str) -> Any:

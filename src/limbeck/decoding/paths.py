@@ -77,7 +77,7 @@ def likeliest(logits: Floats, k: int) -> Peaks:
     logs = np.empty((rows, k), np.float32)
     scratch = np.empty(size, np.float32)
     for i, row in enumerate(logits):  # row by row, so that what is looked at stays in the cache
-        found = _two(row) if k == 2 else np.argpartition(-row, k - 1)[:k] if k < size else np.arange(size)
+        found = _two(row) if k == 2 else _top(row, k) if k < size else np.arange(size)
         tokens[i] = found[np.lexsort((found, -row[found]))]
         peak = row[tokens[i, 0]]
         with np.errstate(invalid="ignore", over="ignore"):
@@ -85,6 +85,14 @@ def likeliest(logits: Floats, k: int) -> Peaks:
             np.exp(scratch, out=scratch)
             logs[i] = row[tokens[i]] - peak - np.log(scratch.sum(dtype=np.float32))
     return Peaks(tokens, logs)
+
+
+def _top(row: Floats, k: int) -> Integers:
+    """The k highest in any order; a partition alone would take any of the tokens that are equal at the edge."""
+    found = np.argpartition(-row, k - 1)[:k]
+    edge = row[found].min()
+    above = found[row[found] > edge]
+    return found if np.isnan(edge) else np.concatenate([above, np.flatnonzero(row == edge)[: k - above.size]])
 
 
 def _two(row: Floats) -> Integers:
@@ -111,11 +119,11 @@ def write(
     pick: Pick | None = None,
     watch: Watch | None = None,
 ) -> None:
-    """Let paths that have one token each grow until each of them has ended, here or on a server.
+    """Let paths grow until each of them has ended, here or on a server.
 
     Args:
         engine: holds the rows that the paths continue.
-        paths: with a first token, its log-probability and margin; they are filled in.
+        paths: with a first token, its log-probability and margin; they are filled in. For a server they may be empty.
         parents: the engine's row of each path.
         limits: what ends a path.
         pick: chooses tokens; None = the likeliest.
@@ -129,7 +137,8 @@ def write(
         return
     engine.hold([path.tokens for path in paths], parents)
     drawn = [({}, None) if pick is None else pick.wish(i) for i in range(len(paths))]
-    wishes = [Wish(max(1, limits.tokens - 1), limits.stops, sampling, seed) for sampling, seed in drawn]
+    lengths = [max(1, limits.tokens - len(path.tokens)) for path in paths]
+    wishes = [Wish(n, limits.stops, *how) for n, how in zip(lengths, drawn, strict=True)]
     for path, more in zip(paths, engine.complete(wishes), strict=True):
         path.tokens += more.tokens
         path.logs += more.logs

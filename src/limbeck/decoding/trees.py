@@ -7,7 +7,7 @@ where first tokens come from or how the others are picked: that is the strategy'
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,11 +65,17 @@ class Policy:
 
 @dataclass(slots=True)
 class Sprout:
-    """A path that is about to grow: the prompt it belongs to, the engine's row it continues, and what it has so far."""
+    """A path that is about to grow: the prompt it belongs to, the engine's row it continues, what it has so far, and
+    its number among the prompt's paths where somebody asks for it."""
 
     prompt: int
     parent: int
     path: Path
+    rank: int = 0
+
+
+Picking = Callable[[Sequence[Sprout]], Pick]
+"""Sprouts that start together → how their tokens are picked; a path's number is its place among them."""
 
 
 @dataclass(slots=True)
@@ -127,14 +133,15 @@ class Grove:
         self._forks, self._fresh = self.engine.snapshot(), True
         return found
 
-    def grow(self, sprouts: Sequence[Sequence[Sprout]], *, pick: Pick | None = None) -> None:
+    def grow(self, sprouts: Sequence[Sequence[Sprout]], *, pick: Picking | None = None) -> None:
         """Start the sprouts of each tree window by window, until its rule has enough or none is left."""
         waiting = [list(own) for own in sprouts]
         for tree, own in zip(self._trees, waiting, strict=True):
             tree.planned = len(tree.branches) + len(own)
         while growing := self._growing():
             window = self._policy.window or max(len(waiting[prompt]) for prompt in growing)
-            self.stage([sprout for prompt in growing for sprout in waiting[prompt][:window]], pick=pick)
+            started = [sprout for prompt in growing for sprout in waiting[prompt][:window]]
+            self.stage(started, pick=None if pick is None else pick(started))
             for prompt in growing:
                 del waiting[prompt][:window]
 
