@@ -29,7 +29,8 @@ $(VENV)/dev: $(VENV)/test
 	@touch $@
 
 $(VENV)/extras: $(VENV)/test
-	$(PIP) install --editable '.[test,browser,grammar,interop]'
+	$(PIP) install 'torch==2.13.0'
+	$(PIP) install --editable '.[test,browser,grammar,interop,torch]'
 	@touch $@
 
 demo: $(VENV)/base

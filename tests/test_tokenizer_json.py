@@ -101,6 +101,15 @@ def test_control_tokens_are_spelt_out(
     assert number not in veiled
 
 
+def test_padding_and_truncation_of_the_table_do_not_count(tmp_path: Path) -> None:
+    table = word_piece()
+    table.enable_padding(length=9)
+    table.enable_truncation(4)
+    tokenizer = made(tmp_path, table, unk_token="[UNK]")
+    assert (tokenizer.start, tokenizer.close) == ([2], [3])
+    assert tokenizer.encode("film " * 50) == tokenizer.encode("film") * 50
+
+
 def test_blanks_that_are_tokens_are_text(tmp_path: Path) -> None:
     table = byte_level()
     table.add_tokens(["    "])

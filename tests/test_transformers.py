@@ -9,21 +9,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from limbeck.assets.base import Asset, checksum
+from limbeck.assets.local import LocalPath
+from limbeck.assets.store import Store
+from limbeck.catalog import NAMES, Workshop
 from limbeck.engines.base import HOLE, Floats, Message
 from limbeck.errors import EngineError
+from limbeck.meter import Meter
+from limbeck.task import load_task
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
 
-from limbeck.engines import transformers as module
 from limbeck.engines.folder import open_folder
 from limbeck.engines.transformers import TransformersEngine, load
 from tiny_folder import write
+from toy_job import write_toy
 
 pytestmark = pytest.mark.extras
-FAMILIES = ("gpt2", "llama", "qwen2", "mistral", "gemma3")
+FAMILIES = ("gpt2", "llama", "qwen2", "mistral", "gemma3", "bloom")
 TEXTS = ("The film was", "A long and rather winding road led us down to the harbour", "2 + 2 =", "bad")
 
 
@@ -133,8 +139,9 @@ def test_a_call_that_fails_leaves_the_session_as_it_was(engine: TransformersEngi
     near(engine.extend([[5]], [0]), plain(engine, [[*rows[1], 5]]))
 
 
-def test_bfloat16(folders: dict[str, Path]) -> None:
-    rough, fine = load(folders["llama"], dtype="bfloat16"), load(folders["llama"])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "mistral", "gemma3"])
+def test_bfloat16(family: str, folders: dict[str, Path]) -> None:
+    rough, fine = load(folders[family], dtype="bfloat16"), load(folders[family])
     rows = [fine.tokenizer.encode(text) for text in TEXTS]
     found = rough.extend(rows, [0] * 4)
     assert found.dtype == np.float32
@@ -236,10 +243,29 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_family_that_computes_ragged_rows_otherwise_is_refused(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wrong = TransformersEngine._attention
-    monkeypatch.setattr(module.TransformersEngine, "_attention", lambda self, step: torch.ones_like(wrong(self, step)))
-    with pytest.raises(EngineError, match="otherwise than each alone"):
-        load(folders["llama"])
+@pytest.mark.parametrize(
+    ("family", "what"),
+    [
+        ("mpt", "otherwise than each alone"),
+        ("gpt-neo", "layers of kind local"),
+        ("mamba", "layers of kind linear_attention|the model failed"),
+    ],
+)
+def test_families_that_cannot_be_forked_are_refused(family: str, what: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=what):
+        load(write(tmp_path, family))
+
+
+def test_a_model_of_the_store_keeps_its_identity(tmp_path: Path) -> None:
+    source = write(tmp_path / "source", "gpt2")
+    files = {path.name: checksum(path) for path in source.iterdir()}
+    tiny = Asset("tiny", "model", LocalPath(source), files, None, "tiny")
+    task = write_toy(tmp_path, agents=[{"name": "one", "model": "tiny", "engine": "transformers"}])
+    file = load_task(task, names=NAMES)
+    store = Store(tmp_path / "home", {"tiny": tiny})
+    with Meter() as meter:
+        jobs = [Workshop(file, store, meter).job() for _ in range(2)]
+    assert [job.facts["reproduce"]["assets"][0]["name"] for job in jobs] == ["tiny", "tiny"]
+    assert open_folder(store.locate("tiny")).digest == open_folder(source).digest
+    keys = [[q.key for batch in job.committee.workers[0].plan([job.pool[0]]) for q in batch] for job in jobs]
+    assert keys[0] == keys[1]

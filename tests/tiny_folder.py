@@ -28,6 +28,13 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2Config", GROUPED),
     "mistral": ("MistralConfig", GROUPED | {"sliding_window": 6}),
     "gemma3": ("Gemma3TextConfig", GROUPED | {"sliding_window": 6, "head_dim": 8, "sliding_window_pattern": 2}),
+    "bloom": ("BloomConfig", {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "mpt": ("MptConfig", {"d_model": 32, "n_layers": 2, "n_heads": 4}),
+    "gpt-neo": (
+        "GPTNeoConfig",
+        {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]},
+    ),
+    "mamba": ("MambaConfig", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}),
     "bert": ("BertConfig", SMALL),
     "distilbert": ("DistilBertConfig", {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4}),
     "roberta": ("RobertaConfig", SMALL | {"max_position_embeddings": 66}),

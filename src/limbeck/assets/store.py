@@ -62,7 +62,8 @@ class Store:
         raise AssetError(
             f"no asset is called {name!r}",
             hint=(f"Did you mean {near[0]}? " if near else "")
-            + f"Known: {', '.join(known)}. A GGUF file of your own: limbeck models import FILE.",
+            + f"Known: {', '.join(known)}. A GGUF file of your own: limbeck models import FILE. "
+            "A model folder of your own: its path, which starts in the folder of the task file.",
         )
 
     def locate(self, name: str) -> Path:

@@ -70,8 +70,9 @@ def open_folder(path: Path, checksums: Mapping[str, str] | None = None) -> Model
             hint="Merge the adapter into its model, save that as safetensors, and name the new folder.",
         )
     weights = _weights(path)
-    tables = [*path.glob("*.json"), *path.glob("*.jinja")]
-    files = sorted({*weights, *(table.name for table in tables)})
+    # Hidden files are not the model's: the store keeps its own notes in one.
+    tables = [file.name for kind in ("*.json", "*.jinja") for file in path.glob(kind) if not file.name.startswith(".")]
+    files = sorted({*weights, *tables})
     known = checksums or {}
     lines = [f"{known.get(name) or checksum(path / name).sha256} {name}\n" for name in files]
     return ModelFolder(path, _cleaned(config), hashlib.sha256("".join(lines).encode()).hexdigest())

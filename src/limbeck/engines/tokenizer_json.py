@@ -47,7 +47,7 @@ class FolderTokenizer:
         self._hidden = {i for i, text, special in added if special and text in controls}
         names = _names(settings, read_table(folder / "special_tokens_map.json", needed=False))
         try:
-            around = _around(_built(table))
+            around = _around(_built(table | {"truncation": None, "padding": None}))
             self._bytes = _spelling(table, added)
             self._splitter = _built(_bare(table, controls))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
