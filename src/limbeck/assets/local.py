@@ -50,6 +50,7 @@ def gguf_file(place: Path, name: str) -> Path:
         other = " `engine: transformers` runs safetensors." if any(place.glob("*.safetensors")) else ""
         raise ConfigError(
             f"{name}: holds {len(found)} GGUF files, one is needed",
-            hint=f"Name one: hf:owner/name:file.gguf.{other} Models without a GGUF file need another engine.",
+            hint=f"Name one: hf:owner/name:file.gguf.{other} A folder that was exported to OpenVINO "
+            "(optimum-cli export openvino -m MODEL FOLDER) can be named as it is.",
         )
     return found[0]

@@ -12,7 +12,7 @@ from typing import Any
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import ENGINES, FOLDERS, LOADERS, resolve
+from limbeck.catalog.names import ENGINES, EXPORTED, FOLDERS, LOADERS, resolve
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.students.base import Student
@@ -70,6 +70,8 @@ class Models:
         folder, checksums = self._model(model)
         if kind in FOLDERS:
             return load(folder, checksums=checksums)
+        if (folder / "openvino_model.xml").is_file():
+            return resolve(EXPORTED)(folder)
         file = gguf_file(folder, model)
         return load(file, self._store.root / "converted", sha256=checksums.get(file.name))
 

@@ -59,6 +59,7 @@ class OpenVinoEngine:
         try:
             core = ov.Core()
             model = core.read_model(folder / "openvino_model.xml")
+            _demand_inputs(model, folder)
             _project_last_token_only(model)
             compiled = core.compile_model(
                 model,
@@ -160,6 +161,19 @@ def load(source: Path, cache: Path, *, sha256: str | None = None, threads: int |
 
     folder = converted(source, cache, check=compare, sha256=sha256)
     return OpenVinoEngine(folder, tokenizer, context=context, source=folder.name, threads=threads)
+
+
+INPUTS = {"input_ids", "attention_mask", "position_ids", "beam_idx"}
+
+
+def _demand_inputs(model: ov.Model, folder: Path) -> None:
+    """Rows of unlike lengths and forks need a model that keeps its own cache and takes positions and parents."""
+    lost = INPUTS - {name for one in model.inputs for name in one.names}
+    if lost:
+        raise EngineError(
+            f"{folder.name}: the model has no input {', '.join(sorted(lost))}",
+            hint="Export it as a stateful text-generation-with-past model.",
+        )
 
 
 def _project_last_token_only(model: ov.Model) -> None:
