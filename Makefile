@@ -29,7 +29,7 @@ $(VENV)/dev: $(VENV)/test
 	@touch $@
 
 $(VENV)/extras: $(VENV)/test
-	$(PIP) install --editable '.[test,browser,interop,torch]'
+	$(PIP) install --editable '.[test,browser,grammar,interop,torch]'
 	@touch $@
 
 demo: $(VENV)/base

@@ -36,6 +36,7 @@ NOTE = "<!-- Written by docs/reference.py from the code: change that, then `make
 GROUPS = (
     ("engines", "Engines", "`agents[].engine`: where next-token scores come from.", catalog.ENGINES),
     ("decoders", "Decoders", "`agents[].decode`: how one answer is drawn from the scores.", catalog.DECODERS),
+    ("rules", "Stopping rules", "`stop` of a decoder: when there are enough branches.", catalog.RULES),
     ("aggregators", "Aggregators", "`committee.aggregate`: how votes become one label.", catalog.AGGREGATORS),
     ("selectors", "Selectors", "`selection.strategy`: which items to ask next.", catalog.SELECTORS),
     ("students", "Students", "`student.kind`: what learns from the labels.", catalog.STUDENTS),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from limbeck.agent import LanguageAgent, Prompt
-from limbeck.agent.base import ROWS, TOKENS
 from limbeck.agent.prompt import DEFAULTS
+from limbeck.decoding.base import ROWS, TOKENS
 from limbeck.decoding.choice import Choice
 from limbeck.engines.base import HOLE
 from limbeck.engines.scripted import Line, ScriptedEngine

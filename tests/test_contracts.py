@@ -45,7 +45,7 @@ LABELS = ("bad", "fine", "good")
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in KINDS.items() for name in names])
 def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+    assert re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name)
     needs = {"torch", "transformers"} if kind == "engines" and name in FOLDERS else set()
     if all(map(importlib.util.find_spec, needs)):
         assert callable(resolve(KINDS[kind][name]))

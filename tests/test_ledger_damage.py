@@ -68,23 +68,36 @@ def test_another_programs_database_and_a_newer_schema_are_refused(tmp_path: Path
             attempt(tmp_path / "newer")
 
 
-def test_an_older_schema_is_brought_forward_with_a_backup(tmp_path: Path) -> None:
+def test_a_migration_is_whole_or_leaves_all_as_it_was(tmp_path: Path) -> None:
     filled(tmp_path).close()
-    path = tmp_path / file.NAME
+    path, now = tmp_path / file.NAME, file.VERSION
     with closing(file.connect(path, "rw")) as connection:
         with pytest.raises(sqlite3.OperationalError):
-            file.migrate(connection, path, target=2, steps={1: "ALTER TABLE nothing ADD COLUMN x;"})
+            file.migrate(connection, path, target=now + 1, steps={now: "ALTER TABLE nothing ADD COLUMN x;"})
         connection.rollback()
-        with pytest.raises(RunError, match="no way from schema 1 to 3"):
-            file.migrate(connection, path, target=3, steps={1: "SELECT 1;"})
-        assert file.identify(connection, path) == 1
-        backup = file.migrate(connection, path, target=2, steps={1: "ALTER TABLE votes ADD COLUMN mood TEXT;"})
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        with pytest.raises(RunError, match=f"no way from schema {now} to {now + 2}"):
+            file.migrate(connection, path, target=now + 2, steps={now: "SELECT 1;"})
+        assert file.identify(connection, path) == now
+        backup = file.migrate(connection, path, target=now + 1, steps={now: "ALTER TABLE votes ADD COLUMN mood TEXT;"})
+        assert connection.execute("PRAGMA user_version").fetchone() == (now + 1,)
         assert connection.execute("SELECT count(*), count(mood) FROM votes").fetchone() == (12 * SIZE, 0)
-    assert backup == tmp_path / "ledger.sqlite.schema1"
+    assert backup == tmp_path / f"ledger.sqlite.schema{now}"
     with closing(sqlite3.connect(backup)) as old:
-        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+        assert old.execute("PRAGMA user_version").fetchone() == (now,)
         assert old.execute("SELECT count(*) FROM votes").fetchone() == (12 * SIZE,)
+
+
+def test_a_ledger_of_schema_1_is_brought_forward_with_a_backup(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / file.NAME)) as old:
+        old.execute("DROP TABLE traces")
+        old.execute("PRAGMA user_version = 1")
+    extra = Vote(vote_key(n="extra"), "i0", "cot", "good", trace={"why": "all branches", "branches": [{"text": "é"}]})
+    with Ledger.open(tmp_path) as ledger:
+        assert ledger.append([extra]) == 1
+        assert dict(ledger.traces([extra.key])) == {extra.key: extra.trace}
+        ledger.check()
+    assert (tmp_path / "ledger.sqlite.schema1").exists()
 
 
 def test_leftovers_of_a_creation_that_died_do_no_harm(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_every_key_is_read() -> None:
     chat, similarity = read.agents
     assert (chat.style, chat.label_order, chat.long_text, chat.engine) == ("plain", "reversed", "middle", "openvino")
     assert (chat.examples.number, chat.examples.choose, chat.examples.source) == (4, "balanced", "gold.csv")
-    assert chat.decode.choice.calibration == "pmi"
+    assert chat.decode.calibration == "pmi"
     assert (similarity.name, similarity.encoder) == ("all-minilm-l6-v2", "all-minilm-l6-v2")
     assert read.committee.prior == {"negative": 0.25, "positive": 0.75}
     assert (read.student.encoder, read.student.min_confidence) == (None, 0.5)

@@ -22,9 +22,9 @@ __all__ = [
     "Meter",
     "Pool",
     "Store",
-    "Usage",
     "Vote",
     "Workshop",
+    "decode",
     "load_student",
     "load_task",
     "run",
@@ -32,12 +32,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from limbeck.assets.store import Store
-    from limbeck.catalog import Workshop
+    from limbeck.catalog import Workshop, decode
     from limbeck.flows.run import run
     from limbeck.ledger import Ledger
     from limbeck.meter import Meter
     from limbeck.pool import Pool
-    from limbeck.records import Item, Label, Usage, Vote
+    from limbeck.records import Item, Label, Vote
     from limbeck.students.linear import load_student
     from limbeck.task import load_task
 
@@ -48,9 +48,9 @@ _HOMES = {
     "Meter": "meter",
     "Pool": "pool",
     "Store": "assets.store",
-    "Usage": "records",
     "Vote": "records",
     "Workshop": "catalog",
+    "decode": "catalog",
     "load_student": "students.linear",
     "load_task": "task",
     "run": "flows.run",

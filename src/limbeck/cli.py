@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group
 
 import limbeck
 from limbeck import console
 from limbeck.assets.store import Store
-from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_student, resolve
+from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
+from limbeck.flows.decode import STYLES, texts_of
 from limbeck.flows.export import FORMATS, write_labels
 from limbeck.flows.init import init as draft
+from limbeck.flows.job import silent
 from limbeck.flows.plan import plan as make_plan
 from limbeck.flows.predict import predict as label_texts
 from limbeck.flows.run import FACTS, STUDENT, finished, reopen
@@ -188,6 +192,36 @@ def run(task: Path, folder: Path | None, watts: float | None, out: console.Conso
     )
 
 
+@command("limbeck decode --model smollm2-135m-instruct 'Tom has 3 apples and buys 5 more. How many are there?'")
+@click.argument("prompts", nargs=-1)
+@click.option(
+    "--model", required=True, help="A name, a .gguf file, a model folder, hf:owner/name, or a server's model."
+)
+@click.option("--decode", "how", default="cot", show_default=True, help="As in a task file, such as '{cot: {k: 5}}'.")
+@click.option(
+    "--answer", default="number", show_default=True, help="number, yes-no, option, phrase, label:a,b, pattern:…"
+)
+@click.option(
+    "--style", type=click.Choice(STYLES), help="How prompts are put.  [default: chat where there is a template]"
+)
+@click.option("--engine", default="openvino", show_default=True, help="Engine, or a server's http:// address.")
+@click.option("--allow-remote", is_flag=True, help="Prompts may leave this machine.")
+@click.option("--from", "source", type=FILE, help="A file of prompts: its column `text`.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of sampled paths.")
+def decode(prompts: tuple[str, ...], style: Any, source: Path | None, out: console.Console, **told: Any) -> None:
+    """Answer PROMPTS by a decoder, and show every branch behind each answer."""
+    asked = [*prompts, *(texts_of(source) if source else ())]
+    if not asked:
+        raise click.UsageError("no prompt is given; write one, or name a file with --from")
+    model, how = told.pop("model"), told.pop("how")
+    ask = open_asker(model, how, say=out.say, **told)
+    with out.progress() if len(asked) > 1 else nullcontext(silent) as notify:
+        found = ask(asked, style=style, notify=notify)
+    rows = [{"prompt": prompt, **asdict(draw)} for prompt, draw in zip(asked, found, strict=True)]
+    shown = Group(*(console.shown_tree(prompt, draw) for prompt, draw in zip(asked, found, strict=True)))
+    out.result(rows, shown)
+
+
 @command("limbeck status runs/reviews")
 @click.argument("folder", type=FOLDER)
 def status(folder: Path, out: console.Console) -> None:
@@ -239,7 +273,7 @@ def predict(folder: Path, texts: Path, target: Path | None, out: console.Console
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 
 
-for _verb in (init, doctor, plan, run, status, report, export, predict):
+for _verb in (init, doctor, plan, run, decode, status, report, export, predict):
     commands.add_command(_verb)
 for _name, _verb in (
     ("list", models_list),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Vote:
         baseline: what the same prompt scores without the item's content, shape [labels]; set by calibration methods
             that need one.
         rationale: the reasoning text behind the label, if the decoder gave one.
+        trace: the decisions behind the answer as JSON values, such as the branches of CoT-decoding and why it stopped;
+            the ledger keeps it apart and gives it when it is asked for it (`LedgerView.traces`).
         flags: things a reader must know, such as "truncated".
         usage: what the answer cost.
     """
@@ -77,6 +80,7 @@ class Vote:
     scores: tuple[float, ...] | None = None
     baseline: tuple[float, ...] | None = None
     rationale: str | None = None
+    trace: Mapping[str, Any] | None = field(default=None, hash=False)
     flags: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
 

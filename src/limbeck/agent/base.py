@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from limbeck.decoding.base import plan_batches
 from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
 
-# A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
-ROWS, TOKENS = 32, 1024
 # No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
 BYTES_PER_TOKEN = 16
 
@@ -74,15 +73,11 @@ class Worker(Protocol):
         ...
 
 
-def batches(questions: Sequence[Question]) -> list[Batch]:
-    """Batches of like length, the longest first: a machine too small for them says so at once."""
-    asked = sorted(questions, key=lambda question: (-len(question.tokens), question.item.id))
-    found: list[Batch] = []
-    while asked:
-        rows = max(1, min(ROWS, TOKENS // max(1, len(asked[0].tokens))))
-        found.append(tuple(asked[:rows]))
-        asked = asked[rows:]
-    return found
+def batches(questions: Sequence[Question], width: int = 1) -> list[Batch]:
+    """Batches of like length, the longest first; `width` is how many rows a question may become."""
+    asked = sorted(questions, key=lambda question: question.item.id)
+    planned = plan_batches([len(question.tokens) for question in asked], width)
+    return [tuple(asked[i] for i in batch) for batch in planned]
 
 
 def fit(tokenizer: Tokenizer, text: str, room: int, policy: str) -> tuple[list[int], tuple[str, ...]]:

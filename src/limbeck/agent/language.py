@@ -16,7 +16,7 @@ import numpy as np
 from limbeck.agent.base import Batch, Question, batches, fit
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.decoding.base import Decoder, Draw
-from limbeck.engines.base import HOLE, Engine
+from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
 from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
@@ -50,7 +50,7 @@ class LanguageAgent:
         task: Task,
         *,
         prompt: Prompt,
-        engine: Engine,
+        engine: Engine | Remote,
         decoder: Decoder,
         model: str,
         calibration: str = "batch",
@@ -84,10 +84,10 @@ class LanguageAgent:
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
         """Batches of like length, the longest first."""
-        return batches([self._question(item) for item in items])
+        return batches([self._question(item) for item in items], self._decoder.width)
 
     def answer(self, batch: Batch) -> list[Vote]:
-        """Score the labels for every question of the batch in one pass."""
+        """Decode the answers to every question of the batch together."""
         begun = time.perf_counter()
         first = self._rewind()
         draws = self._decoder(self._engine, [question.tokens for question in batch])
@@ -108,6 +108,8 @@ class LanguageAgent:
             reason=draw.reason,
             scores=draw.scores,
             baseline=self._baseline if draw.scores is not None else None,
+            rationale=draw.rationale,
+            trace=draw.trace,
             flags=question.flags,
             # Who comes first pays for the prefix; everybody else reuses it.
             usage=Usage(draw.prefilled + shared * fresh, draw.decoded, shared * (not fresh), seconds),
@@ -138,7 +140,7 @@ class LanguageAgent:
             self._baseline = self._content_free_scores()
         self._engine.reset()
         if self._before:
-            self._engine.extend([self._before], [0])
+            advance(self._engine, self._before)
         self._prefix = self._engine.snapshot()
         return True
 
@@ -148,7 +150,7 @@ class LanguageAgent:
         bodies = [list(self._after)]
         if self.calibration == "contextual":
             if self._before:
-                self._engine.extend([self._before], [0])
+                advance(self._engine, self._before)
             bodies = [[*self._engine.tokenizer.encode(self._lead + text), *self._after] for text in CONTENT_FREE]
         draws = self._decoder(self._engine, bodies)
         if any(draw.scores is None for draw in draws):
@@ -159,7 +161,7 @@ class LanguageAgent:
         return tuple(mean.tolist())
 
 
-def frame(engine: Engine, prompt: Prompt, task: Task) -> tuple[list[int], list[int]]:
+def frame(engine: Engine | Remote, prompt: Prompt, task: Task) -> tuple[list[int], list[int]]:
     """Tokens of the prompt before and after the text."""
     tokenizer = engine.tokenizer
     if prompt.style == CHAT:

@@ -22,6 +22,11 @@ DEFAULTS = {
     PLAIN: ("{instructions}\n\n{Noun}: {text}", "{Aspect}:"),
     MASKED: ("{Noun}: {text}", "The {aspect} of the {noun} is"),
 }
+# The same for decoders that write before they answer: a cue would ask for the answer at once.
+WRITING = {
+    CHAT: ("{Noun}: {text}", ""),
+    PLAIN: ("{instructions}\n\n{Noun}: {text}", "Answer:"),
+}
 # The agents of a task file that names none: one small model asked in unlike ways.
 COMMITTEE: tuple[dict[str, str], ...] = (
     {"name": "plain", "model": "smollm2-135m-instruct", "style": PLAIN},

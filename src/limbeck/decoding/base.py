@@ -5,11 +5,15 @@ Knows nothing of tasks, labels' names or of any concrete engine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from limbeck.engines.base import Engine
+from limbeck.engines.base import Engine, Remote
+
+# A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
+# Rows that are branches count apart: they share what was read.
+ROWS, TOKENS, BRANCHES = 32, 1024, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +21,24 @@ class Draw:
     """What a decoder found for one prompt.
 
     Attributes:
-        scores: log-probability of each option, in nats, in the order of the options; None with a `reason`.
+        scores: log-probability of each option, in nats, in the order of the options; None with a `reason`, and for
+            answers that are no options.
         prefilled: tokens read for this prompt alone, the shared prefix not counted.
         decoded: tokens generated for this prompt.
-        reason: why there are no scores.
+        reason: why there is no answer.
+        answer: the answer in its canonical form, where it is no option.
+        rationale: the reasoning text before the answer.
+        trace: every decision behind the answer, as JSON values: `why` it stopped, `confidence` (the winner's share of
+            the weight), `planned` branches, and `branches`, all that were started (see `Branch`).
     """
 
     scores: tuple[float, ...] | None
     prefilled: int
     decoded: int = 0
     reason: str | None = None
+    answer: str | None = None
+    rationale: str | None = None
+    trace: Mapping[str, Any] | None = None
 
 
 class Decoder(Protocol):
@@ -42,11 +54,39 @@ class Decoder(Protocol):
         """The most tokens an answer may add to a prompt."""
         ...
 
-    def __call__(self, engine: Engine, bodies: Sequence[Sequence[int]]) -> list[Draw]:
+    @property
+    def width(self) -> int:
+        """The rows that one prompt may become, for planning batches."""
+        ...
+
+    def __call__(self, engine: Engine | Remote, bodies: Sequence[Sequence[int]]) -> list[Draw]:
         """Answer the prompts that continue the engine's single row.
 
         Args:
             engine: holds one row, the prefix that all prompts share.
             bodies: what follows the prefix in each prompt, none of them empty.
+
+        Raises:
+            EngineError: when the engine cannot answer.
         """
         ...
+
+
+def plan_batches(sizes: Sequence[int], width: int) -> list[list[int]]:
+    """Cut prompts into batches of like length, the longest first: a machine too small for them says so at once.
+
+    Args:
+        sizes: tokens of each prompt, in an order that settles ties.
+        width: rows that one prompt may become (`Decoder.width`).
+
+    Returns:
+        Numbers of the prompts of each batch.
+    """
+    order = sorted(range(len(sizes)), key=lambda i: -sizes[i])
+    rows = ROWS if width == 1 else max(1, BRANCHES // width)
+    found: list[list[int]] = []
+    while order:
+        size = max(1, min(rows, TOKENS // max(1, sizes[order[0]])))
+        found.append(order[:size])
+        order = order[size:]
+    return found

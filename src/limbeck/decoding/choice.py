@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limbeck.decoding.base import Draw
-from limbeck.engines.base import Engine
+from limbeck.engines.base import Engine, Remote
 from limbeck.engines.base import Floats as Logits
 
 Floats = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ class Choice:
         closed = any(a != b and b[: len(a)] == a for a in paths for b in paths)
         if closed and not end:
             raise ValueError("an option begins another one, and no token ends an answer")
-        self._size = len(paths)
+        self._size, self._paths = len(paths), paths
         self._end = np.array(sorted(end), np.int64)
         self._depths = _trie([(*path, END) for path in paths] if closed else paths)
         self._hash = hashlib.sha256(repr((paths, sorted(end) if closed else [])).encode()).hexdigest()[:16]
@@ -74,9 +74,17 @@ class Choice:
         """Tokens on the longest way through the trie."""
         return len(self._depths) - 1
 
-    def __call__(self, engine: Engine, bodies: Sequence[Sequence[int]]) -> list[Draw]:
+    @property
+    def width(self) -> int:
+        """One row for each prompt."""
+        return 1
+
+    def __call__(self, engine: Engine | Remote, bodies: Sequence[Sequence[int]]) -> list[Draw]:
         """Log-probability of every option after each prompt; see `Decoder.__call__`."""
         count = len(bodies)
+        if isinstance(engine, Remote):
+            engine.hold(bodies, [0] * count)
+            return [_draw(row, len(body)) for row, body in zip(engine.score(self._paths), bodies, strict=True)]
         scores = np.zeros((count, self._size))
         self._credit(scores, engine.extend(bodies, [0] * count), self._depths[0])
         for above, nodes in zip(self._depths, self._depths[1:], strict=False):

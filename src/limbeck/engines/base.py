@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -161,6 +161,7 @@ class Wish:
     seed: int | None = None
 
 
+@runtime_checkable
 class Remote(Protocol):
     """A model behind a server: it holds rows as an engine does, but its scores come a few at a time.
 
@@ -221,6 +222,14 @@ class Remote(Protocol):
     def restore(self, state: Any) -> None:
         """Go back to rows that `snapshot` gave."""
         ...
+
+
+def advance(engine: Engine | Remote, row: Sequence[int]) -> None:
+    """Continue the engine's only row, whatever comes next."""
+    if isinstance(engine, Remote):
+        engine.hold([row], [0])
+    else:
+        engine.extend([row], [0])
 
 
 class Cloze(Protocol):

@@ -83,7 +83,8 @@ def _processor() -> str:
 
 
 def _packages(file: TaskFile) -> list[str]:
-    used = {name for agent in file.agents or () for name in BEHIND.get(agent.engine, ())}
+    named = [agent.engine for agent in file.agents or () if isinstance(agent.engine, str)]
+    used = {package for name in named for package in BEHIND.get(name, ())}
     return [*PACKAGES, *sorted(used)]
 
 
@@ -97,7 +98,7 @@ def _assets(assets: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "sha256": ", ".join(f"{file} {sha256}" for file, sha256 in entry["files"].items()),
+            "sha256": ", ".join(f"{file} {sha256}" for file, sha256 in entry["files"].items()) or None,
             "licence": entry.get("licence"),
             "source": str(entry.get("source")),
         }

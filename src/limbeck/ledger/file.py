@@ -17,9 +17,10 @@ from filelock import FileLock, Timeout
 from limbeck.errors import RunError
 
 NAME = "ledger.sqlite"
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x6C6D626B  # "lmbk" in the file's header: tells a ledger from any other SQLite file
-MIGRATIONS: Mapping[int, str] = {}  # version → the SQL that makes it the next one
+_TRACES = "CREATE TABLE traces (key TEXT NOT NULL UNIQUE, body BLOB NOT NULL, crc INTEGER NOT NULL);"
+MIGRATIONS: Mapping[int, str] = {1: _TRACES}  # version → the SQL that makes it the next one
 
 SCHEMA = f"""
 BEGIN;
@@ -30,6 +31,7 @@ CREATE TABLE votes (key TEXT NOT NULL UNIQUE, item TEXT NOT NULL, worker TEXT NO
   scores BLOB, baseline BLOB, rationale TEXT, flags TEXT NOT NULL, prefilled INTEGER NOT NULL,
   decoded INTEGER NOT NULL, reused INTEGER NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL,
   crc INTEGER NOT NULL);
+{_TRACES}
 CREATE INDEX votes_by_worker ON votes (worker);
 CREATE INDEX votes_by_item ON votes (item);
 CREATE TABLE rounds (number INTEGER PRIMARY KEY, strategy TEXT NOT NULL, selected TEXT NOT NULL, facts TEXT,

@@ -27,6 +27,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("key", "item", "worker", "label", "reason", "scores", "baseline", "rationale", "flags"),
         *("prefilled", "decoded", "reused", "seconds", "created"),
     ),
+    "traces": ("key", "body"),
     "rounds": ("number", "strategy", "selected", "facts"),
     "labels": ("item", "label", "probabilities", "confidence", "accepted", "how"),
     "phases": ("body",),
@@ -133,6 +134,17 @@ def to_vote(row: Row) -> Vote:
         flags=tuple(json.loads(flags)),
         usage=Usage(prefilled, decoded, reused, seconds),
     )
+
+
+def trace_row(key: str, trace: Mapping[str, Any]) -> Row:
+    """The row of a vote's trace: JSON, compressed, as a tree of branches repeats itself a lot."""
+    return seal((str(key), zlib.compress(to_json(dict(trace), what=f"the trace of vote {key}").encode(), 6)))
+
+
+def to_trace(row: Row) -> tuple[str, dict[str, Any]]:
+    """The key and the trace that `trace_row` stored."""
+    key, body = row
+    return key, json.loads(zlib.decompress(body))
 
 
 def item_row(item: Item) -> Row:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from limbeck.errors import RunError
 from limbeck.ledger import file
-from limbeck.ledger.rows import TABLES, Round, Row, is_sound, spelling, to_item, to_label, to_round, to_vote
+from limbeck.ledger.rows import TABLES, Round, Row, is_sound, spelling, to_item, to_label, to_round, to_trace, to_vote
 from limbeck.records import Item, Label, Vote
 
 PAGE = 2000
@@ -78,7 +78,7 @@ class LedgerView:
         return default
 
     def votes(self, worker: str | None = None, items: Iterable[str] | None = None) -> Iterator[Vote]:
-        """Votes in the order they were cast, of one worker or on some items only.
+        """Votes in the order they were cast, of one worker or on some items only; `traces` gives their traces.
 
         With `items`, votes come in groups of up to 500 items in the order of `items`, each group in the order cast.
         """
@@ -89,6 +89,11 @@ class LedgerView:
         for chunk in _chunks(items):
             where = f"item IN ({_marks(chunk)})" + ("" if worker is None else " AND +worker = ?")
             yield from map(to_vote, self._chunk("votes", where, (*chunk, *(() if worker is None else (worker,)))))
+
+    def traces(self, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Key and trace of those of the votes that have one, in groups of up to 500 keys."""
+        for chunk in _chunks(keys):
+            yield from map(to_trace, self._chunk("traces", f"key IN ({_marks(chunk)})", chunk))
 
     def has(self, keys: Collection[str]) -> set[str]:
         """Those of the keys whose vote is in the ledger."""
@@ -147,7 +152,12 @@ class LedgerView:
         a run that was killed pays twice for some of them.
         """
         state = hashlib.sha256()
-        for table, by, kept in (("votes", "key", 9), ("rounds", "number", 3), ("labels", "item", 6)):
+        for table, by, kept in (
+            ("votes", "key", 9),
+            ("traces", "key", 2),
+            ("rounds", "number", 3),
+            ("labels", "item", 6),
+        ):
             state.update(f"{table}\n".encode())
             for row in self._rows(table, by=by):
                 state.update(spelling(row[:kept]) + b"\n")

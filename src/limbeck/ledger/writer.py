@@ -14,7 +14,7 @@ from typing import Any
 
 from limbeck.errors import RunError
 from limbeck.ledger import file
-from limbeck.ledger.rows import TABLES, Round, Row, item_row, label_row, round_row, seal, to_json, vote_row
+from limbeck.ledger.rows import TABLES, Round, Row, item_row, label_row, round_row, seal, to_json, trace_row, vote_row
 from limbeck.ledger.view import LedgerView
 from limbeck.records import Item, Label, Vote
 
@@ -80,7 +80,9 @@ class Ledger(LedgerView):
             How many votes were really added.
         """
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return self._insert("votes", [vote_row(vote, created) for vote in votes], "key")
+        traces = [trace_row(vote.key, vote.trace) for vote in votes if vote.trace is not None]
+        rows = [vote_row(vote, created) for vote in votes]
+        return self._write((_addition("votes", "key"), rows), (_addition("traces", "key"), traces))
 
     def add_items(self, items: Iterable[Item]) -> int:
         """Keep the items that are asked; those already there are left as they are. Returns how many were added."""
@@ -109,7 +111,7 @@ class Ledger(LedgerView):
         """
         there = self._round(number)
         row = round_row(Round(number, there.strategy, there.selected, facts))
-        self._write("UPDATE rounds SET facts = ?, crc = ? WHERE number = ?", [(row[3], row[4], number)])
+        self._write(("UPDATE rounds SET facts = ?, crc = ? WHERE number = ?", [(row[3], row[4], number)]))
 
     def replace_labels(self, labels: Iterable[Label]) -> None:
         """Write the final table anew, as a whole: a reader sees the old one or the new one."""
@@ -121,14 +123,13 @@ class Ledger(LedgerView):
     def add_phases(self, phases: Sequence[Mapping[str, Any]]) -> None:
         """Append metered phases; those of earlier attempts stay, so that a resumed run can sum up."""
         rows = [seal((to_json(dict(phase), what="a metered phase"),)) for phase in phases]
-        self._write(_insertion("phases"), rows)
+        self._write((_insertion("phases"), rows))
 
     def set_meta(self, key: str, value: Any) -> None:
         """Keep any JSON value under a key, replacing what was there."""
         row = seal((str(key), to_json(value, what=f"the value of {key!r}")))
-        self._write(
-            _insertion("meta") + " ON CONFLICT (key) DO UPDATE SET value = excluded.value, crc = excluded.crc", [row]
-        )
+        change = " ON CONFLICT (key) DO UPDATE SET value = excluded.value, crc = excluded.crc"
+        self._write((_insertion("meta") + change, [row]))
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file, so that the file alone is the whole ledger."""
@@ -153,17 +154,23 @@ class Ledger(LedgerView):
         raise RunError(f"{self.path}: round {number} was never started", hint="call start_round first")
 
     def _insert(self, table: str, rows: Sequence[Row], unique: str) -> int:
-        # Not INSERT OR IGNORE, which would also swallow a missing value.
-        return self._write(f"{_insertion(table)} ON CONFLICT ({unique}) DO NOTHING", rows)
+        return self._write((_addition(table, unique), rows))
 
-    def _write(self, sql: str, rows: Sequence[Row]) -> int:
-        if not rows:
+    def _write(self, *changes: tuple[str, Sequence[Row]]) -> int:
+        """All changes in one transaction; how many rows the first of them changed."""
+        if not any(rows for _, rows in changes):
             return 0
-        with file.faults(self.path):
-            before = self._connection.total_changes
-            with file.transaction(self._connection):
+        with file.faults(self.path), file.transaction(self._connection):
+            counts = [self._connection.total_changes]
+            for sql, rows in changes:
                 self._connection.executemany(sql, rows)
-            return self._connection.total_changes - before
+                counts.append(self._connection.total_changes)
+            return counts[1] - counts[0]
+
+
+def _addition(table: str, unique: str) -> str:
+    # Not INSERT OR IGNORE, which would also swallow a missing value.
+    return f"{_insertion(table)} ON CONFLICT ({unique}) DO NOTHING"
 
 
 def _insertion(table: str) -> str:

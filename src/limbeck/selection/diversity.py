@@ -81,7 +81,7 @@ class KMeans:
 
 
 def _sorted(evidence: Evidence, selector: str) -> tuple[tuple[str, ...], Vectors]:
-    """Ids and vectors, by id: a product is rounded otherwise at another place, and near ties would hang on the order."""
+    """Ids and vectors, by id: rounding differs with a row's place, and near ties would hang on the order."""
     hint = "Name an encoder in the task file, or choose a selector that needs none."
     vectors = needed(evidence.embeddings, what="embeddings", selector=selector, hint=hint)
     if len(vectors) != len(evidence.ids) or not np.isfinite(vectors).all():

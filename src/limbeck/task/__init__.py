@@ -1,16 +1,17 @@
 """The task file and the task: what is asked, of which labels, and how an answer is read."""
 
+from limbeck.task.address import notice, on_this_machine
 from limbeck.task.answer import parse_label
+from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
+from limbeck.task.engine import EngineSection
 from limbeck.task.question import Task, default_instructions, render_item
-from limbeck.task.reading import load_task, parse_task
+from limbeck.task.reading import load_task, parse_decode, parse_task
 from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
     AgentSection,
     BudgetSection,
-    ChoiceSection,
     CommitteeSection,
     DataSection,
-    DecodeSection,
     ExamplesSection,
     HeldOutSection,
     PrivacySection,
@@ -25,8 +26,10 @@ __all__ = [
     "BudgetSection",
     "ChoiceSection",
     "CommitteeSection",
+    "CotSection",
     "DataSection",
     "DecodeSection",
+    "EngineSection",
     "ExamplesSection",
     "HeldOutSection",
     "PrivacySection",
@@ -38,6 +41,9 @@ __all__ = [
     "default_instructions",
     "fingerprint",
     "load_task",
+    "notice",
+    "on_this_machine",
+    "parse_decode",
     "parse_label",
     "parse_task",
     "render_item",

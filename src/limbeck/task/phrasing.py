@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from limbeck.task import sections
+from limbeck.task import decode, engine, sections
 from limbeck.task.document import Node, Problem, Scalar, dotted, locate
 
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -19,9 +19,17 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("data",): sections.DataSection,
     ("data", "test"): sections.HeldOutSection,
     ("agents",): sections.AgentSection,
+    ("agents", "engine"): engine.EngineSection,
+    ("agents", "engine", "server"): engine.ServerSection,
     ("agents", "examples"): sections.ExamplesSection,
-    ("agents", "decode"): sections.DecodeSection,
-    ("agents", "decode", "choice"): sections.ChoiceSection,
+    ("agents", "decode"): decode.DecodeSection,
+    ("agents", "decode", "choice"): decode.ChoiceSection,
+    ("agents", "decode", "cot"): decode.CotSection,
+    ("agents", "decode", "self_consistency"): decode.ConsistencySection,
+    ("agents", "decode", "nucleus"): decode.NucleusSection,
+    ("agents", "decode", "greedy"): decode.GreedySection,
+    ("agents", "decode", "gate"): decode.GateSection,
+    ("agents", "decode", "gate", "cot"): decode.CotSection,
     ("committee",): sections.CommitteeSection,
     ("selection",): sections.SelectionSection,
     ("student",): sections.StudentSection,
@@ -29,6 +37,7 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("privacy",): sections.PrivacySection,
 }
 
+_FORMS = ("a name", "a section")
 _KINDS = {
     "string_type": "must be text",
     "int_type": "must be a whole number",
@@ -79,7 +88,11 @@ def quoted(value: Any) -> str:
 def shape_problem(root: Node, detail: Mapping[str, Any]) -> Problem | None:
     """One of pydantic's error details → a problem at its place; None below a node that was refused already."""
     context: Mapping[str, Any] = detail.get("ctx") or {}
-    path: list[str | int] = [*detail["loc"], *([context["at"]] if "at" in context else [])]
+    # Where a key takes more than one form, pydantic puts the form's name into the path.
+    path: list[str | int] = [
+        *(part for part in detail["loc"] if part not in _FORMS),
+        *([context["at"]] if "at" in context else []),
+    ]
     place = locate(root, path)
     if place.node.refused:
         return None

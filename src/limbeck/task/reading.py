@@ -8,16 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from limbeck.errors import ConfigError
+from limbeck.task.decode import DecodeSection, short_form
 from limbeck.task.document import LARGEST, MOST_PROBLEMS, Node, Problem, plain, read_document
 from limbeck.task.phrasing import shape_problem
 from limbeck.task.relations import missing_files, relations, unknown_names
 from limbeck.task.taskfile import TaskFile
 
 Names = Mapping[str, Collection[str]]
+
+_DECODE = TypeAdapter(Annotated[DecodeSection, BeforeValidator(short_form)])
 
 
 def load_task(path: Path | str, *, names: Names | None = None) -> TaskFile:
@@ -74,6 +78,25 @@ def parse_task(text: str, *, source: Path | str, names: Names | None = None) -> 
     found = [*relations(task_file), *unknown_names(task_file, names or {})]
     _refuse(where, [*problems, *(task_file.problem(*one) for one in found)])
     return task_file
+
+
+def parse_decode(text: str, *, source: str = "--decode") -> DecodeSection:
+    """Validate what may stand under `decode` in a task file, such as `cot` or `{cot: {k: 5}}`.
+
+    Raises:
+        ConfigError: with one line `source:line:col: key: problem` for each problem.
+    """
+    root, problems = read_document(text)
+    if root is None or problems:
+        raise _error(source, problems)
+    place = ("agents", 0, "decode")
+    agent = Node({"decode": root}, root.mark, {"decode": root.mark})
+    whole = Node({"agents": Node([agent], root.mark)}, root.mark, {"agents": root.mark})
+    try:
+        return _DECODE.validate_python(plain(root))
+    except ValidationError as error:
+        found = [shape_problem(whole, detail | {"loc": (*place, *detail["loc"])}) for detail in error.errors()]
+        raise _error(source, [one for one in found if one is not None]) from None
 
 
 def _validated(root: Node, problems: list[Problem], source: str) -> TaskFile:

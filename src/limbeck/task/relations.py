@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from limbeck.task.address import address_problem, host, on_this_machine
+from limbeck.task.engine import EngineSection
 from limbeck.task.phrasing import nearest
 from limbeck.task.sections import AgentSection
 from limbeck.task.taskfile import TaskFile
@@ -38,6 +40,9 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
         names.add(agent.name or "")
         for key, problem in _agent(agent, labels):
             yield ("agents", i, *key), problem
+        if isinstance(agent.engine, EngineSection):
+            for problem in _server(agent.engine.server.url, allowed=task_file.privacy.allow_remote):
+                yield ("agents", i, "engine", "server", "url"), problem
 
 
 def unknown_names(task_file: TaskFile, names: Mapping[str, Collection[str]]) -> Iterator[Finding]:
@@ -48,7 +53,7 @@ def unknown_names(task_file: TaskFile, names: Mapping[str, Collection[str]]) -> 
         parts = enumerate(held or ()) if section == "agents" else [(None, held)]
         for i, part in parts:
             value = getattr(part, field)
-            if value is not None and value not in known:
+            if isinstance(value, str) and value not in known:
                 path = (section, field) if i is None else (section, i, field)
                 yield path, f"{value!r} is unknown; known: {', '.join(known)}{nearest(value, known)}"
 
@@ -108,6 +113,13 @@ def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> I
         yield path, f"the shares must sum to 1, not {sum(prior.values()):.6g}"
 
 
+def _server(url: str, *, allowed: bool) -> Iterator[str]:
+    if problem := address_problem(url):
+        yield problem
+    elif not allowed and not on_this_machine(url):
+        yield f"texts would leave this machine for {host(url)}; to allow it, write privacy: {{allow_remote: true}}"
+
+
 def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
     if (agent.model is None) == (agent.encoder is None):
         yield (), "needs exactly one of model and encoder"
@@ -115,12 +127,16 @@ def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[
         for key in _PROMPT_KEYS:
             if key in agent.model_fields_set:
                 yield (key,), "means nothing to an encoder, which reads no prompt"
-        if agent.decode.choice.calibration in ("contextual", "pmi"):
-            yield ("decode",), f"calibration {agent.decode.choice.calibration} needs a prompt, which an encoder has not"
+        if agent.decode.name != "choice":
+            yield ("decode",), f"{agent.decode.name} needs a language model; an encoder only scores labels"
+        if agent.decode.calibration in ("contextual", "pmi"):
+            yield ("decode",), f"calibration {agent.decode.calibration} needs a prompt, which an encoder has not"
     elif agent.engine == _MASKED:
         if "style" in agent.model_fields_set:
             yield ("style",), "means nothing to a masked model, which has one way to be asked"
-        if agent.decode.choice.calibration in ("contextual", "pmi"):
+        if agent.decode.name != "choice":
+            yield ("decode",), f"{agent.decode.name} needs a model that writes; a masked model only scores labels"
+        if agent.decode.calibration in ("contextual", "pmi"):
             yield ("decode",), "a masked model knows the calibrations none and batch"
     for name in agent.label_words:
         if name not in labels:

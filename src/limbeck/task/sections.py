@@ -5,62 +5,29 @@ Knows nothing of YAML's syntax, of what the named parts are, or of rules that jo
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from limbeck.task.document import Scalar
-
-_NULLS = ("", "~", "null", "Null", "NULL")
-_WHOLE = re.compile(r"[-+]?\d{1,18}")
-_NUMBER = re.compile(r"[-+]?(\d{1,18}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})?")
-_SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
-
-
-def _is_null(value: Any) -> bool:
-    return value is None or (isinstance(value, Scalar) and value.plain and value in _NULLS)
-
-
-def _text(value: Any) -> Any:
-    return str(value) if isinstance(value, Scalar) else value
-
-
-def _text_or_none(value: Any) -> Any:
-    return None if _is_null(value) else _text(value)
-
-
-def _meaning(value: Any) -> Any:
-    # Numbers, booleans and null as in YAML 1.2; `yes`, `on` and 1:30 are text.
-    if not isinstance(value, Scalar) or not value.plain:
-        return _text(value)
-    if _is_null(value):
-        return None
-    if value in ("true", "True", "false", "False"):
-        return value in ("true", "True")
-    if _WHOLE.fullmatch(value):
-        return int(value)
-    if _NUMBER.fullmatch(value):
-        return float(value)
-    return _SPECIAL.get(value, str(value))
-
-
-def empty_section(value: Any) -> Any:
-    """A section with nothing in it is a section with its defaults."""
-    return {} if _is_null(value) else value
-
-
-def _filled(value: str | None) -> str | None:
-    if value is not None and not value.strip():
-        raise PydanticCustomError("limbeck", "must not be empty")
-    return value
-
-
-def _short_name(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
-        raise PydanticCustomError("limbeck", "must be 1 to 64 of a-z, 0-9, '-' and '_'")
-    return value
+from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
+from limbeck.task.engine import EngineName
+from limbeck.task.values import (
+    MaybeCount,
+    MaybeSeconds,
+    MaybeText,
+    PositiveShare,
+    Section,
+    Share,
+    ShortName,
+    Text,
+    Truth,
+    empty_section,
+    is_null,
+    meaning,
+    text,
+    text_or_none,
+)
 
 
 def _at_least_one(value: Any) -> Any:
@@ -74,7 +41,7 @@ def _labels(value: Any) -> Any:
     if isinstance(value, list):
         pairs: list[tuple[str | int, Any, Any]] = [(i, label, None) for i, label in enumerate(value)]
     elif isinstance(value, dict):
-        pairs = [(key, key, _text_or_none(about)) for key, about in value.items()]
+        pairs = [(key, key, text_or_none(about)) for key, about in value.items()]
     else:
         raise PydanticCustomError("limbeck", "must be a list of labels, or a mapping from label to description")
     found: dict[str, Any] = {}
@@ -93,7 +60,7 @@ def _labels(value: Any) -> Any:
 
 
 def _prior(value: Any) -> Any:
-    if isinstance(value, str) and (value == "uniform" or _is_null(value)):
+    if isinstance(value, str) and (value == "uniform" or is_null(value)):
         return None
     if isinstance(value, str):
         raise PydanticCustomError("limbeck", "must be uniform or a mapping from label to share")
@@ -101,32 +68,12 @@ def _prior(value: Any) -> Any:
 
 
 def _held_out(value: Any) -> Any:
-    if _is_null(value):
+    if is_null(value):
         return None
     return {"path": value} if isinstance(value, str) else value
 
 
-def _decode(value: Any) -> Any:
-    if _is_null(value):
-        return {"choice": {}}
-    return {str(value): {}} if isinstance(value, str) else value
-
-
-Text = Annotated[str, Field(strict=True), AfterValidator(_filled), BeforeValidator(_text)]
-MaybeText = Annotated[str | None, Field(strict=True), AfterValidator(_filled), BeforeValidator(_text_or_none)]
-ShortName = Annotated[str | None, Field(strict=True), AfterValidator(_short_name), BeforeValidator(_text_or_none)]
-Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False), BeforeValidator(_meaning)]
-PositiveShare = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(_meaning)]
-MaybeCount = Annotated[int | None, Field(strict=True, ge=1), BeforeValidator(_meaning)]
-MaybeSeconds = Annotated[float | None, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(_meaning)]
-Truth = Annotated[bool, Field(strict=True), BeforeValidator(_meaning)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TaskSection(_Section):
+class TaskSection(Section):
     """What is asked. `labels` maps each label to its description, or None, in the order of the file.
 
     `noun` is the word for one text (review, question), `aspect` for what the labels tell of it (sentiment, topic).
@@ -140,17 +87,15 @@ class TaskSection(_Section):
     aspect: MaybeText = None
 
 
-class HeldOutSection(_Section):
+class HeldOutSection(Section):
     """Where test items come from: exactly one of a file or data set, a share of the pool, or a number of its items."""
 
     path: MaybeText = None
-    share: Annotated[float | None, Field(strict=True, gt=0, lt=1, allow_inf_nan=False), BeforeValidator(_meaning)] = (
-        None
-    )
+    share: Annotated[float | None, Field(strict=True, gt=0, lt=1, allow_inf_nan=False), BeforeValidator(meaning)] = None
     items: MaybeCount = None
 
 
-class DataSection(_Section):
+class DataSection(Section):
     """Where the items come from and which columns mean what."""
 
     pool: Text
@@ -159,47 +104,35 @@ class DataSection(_Section):
     people: MaybeText = None
     id: MaybeText = None
     limit: MaybeCount = None
-    seed: Annotated[int, Field(strict=True, ge=0), BeforeValidator(_meaning)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0), BeforeValidator(meaning)] = 0
 
 
-class ExamplesSection(_Section):
+class ExamplesSection(Section):
     """Worked examples in an agent's prompt: how many, chosen how, from which file with gold."""
 
-    number: Annotated[int, Field(strict=True, ge=0, le=1000), BeforeValidator(_meaning)] = 0
-    choose: Annotated[Literal["random", "balanced", "first"], BeforeValidator(_text)] = "random"
+    number: Annotated[int, Field(strict=True, ge=0, le=1000), BeforeValidator(meaning)] = 0
+    choose: Annotated[Literal["random", "balanced", "first"], BeforeValidator(text)] = "random"
     source: MaybeText = Field(default=None, alias="from")
 
 
-class ChoiceSection(_Section):
-    """Label scoring and its calibration."""
-
-    calibration: Annotated[Literal["none", "batch", "contextual", "pmi"], BeforeValidator(_text)] = "batch"
-
-
-class DecodeSection(_Section):
-    """Which decoder draws the answer; `decode: choice` is short for `decode: {choice: {}}`."""
-
-    choice: Annotated[ChoiceSection, BeforeValidator(empty_section)] = ChoiceSection()
-
-
-class AgentSection(_Section):
+class AgentSection(Section):
     """One worker: a language model with a prompt, or an encoder that compares text and label description."""
 
     name: ShortName = None
     model: MaybeText = None
     encoder: MaybeText = None
-    engine: Text = "openvino"
-    style: Annotated[Literal["chat", "plain"], BeforeValidator(_text)] = "chat"
+    engine: EngineName = "openvino"
+    style: Annotated[Literal["chat", "plain"], BeforeValidator(text)] = "chat"
     wording: MaybeText = None
     cue: MaybeText = None
     label_words: Annotated[dict[str, Text], BeforeValidator(empty_section)] = Field(default_factory=dict)
-    label_order: Annotated[Literal["given", "reversed", "shuffled"], BeforeValidator(_text)] = "given"
+    label_order: Annotated[Literal["given", "reversed", "shuffled"], BeforeValidator(text)] = "given"
     examples: Annotated[ExamplesSection, BeforeValidator(empty_section)] = ExamplesSection()
-    decode: Annotated[DecodeSection, BeforeValidator(_decode)] = DecodeSection()
-    long_text: Annotated[Literal["head", "tail", "middle"], BeforeValidator(_text)] = "head"
+    decode: Annotated[DecodeSection, BeforeValidator(short_form)] = DecodeSection(choice=ChoiceSection())
+    long_text: Annotated[Literal["head", "tail", "middle"], BeforeValidator(text)] = "head"
 
 
-class CommitteeSection(_Section):
+class CommitteeSection(Section):
     """How votes become labels; `prior` is None for uniform."""
 
     protocol: Text = "vote"
@@ -208,16 +141,16 @@ class CommitteeSection(_Section):
     accept: Share = 0.0
 
 
-class SelectionSection(_Section):
+class SelectionSection(Section):
     """Which items are asked, in how many rounds."""
 
     strategy: Text = "margin"
-    rounds: Annotated[int, Field(strict=True, ge=1, le=10_000), BeforeValidator(_meaning)] = 5
+    rounds: Annotated[int, Field(strict=True, ge=1, le=10_000), BeforeValidator(meaning)] = 5
     start: PositiveShare = 0.2
     cold: Text = "k-means"
 
 
-class StudentSection(_Section):
+class StudentSection(Section):
     """The small model that learns; `encoder` None means TF-IDF only."""
 
     kind: Text = "linear"
@@ -225,7 +158,7 @@ class StudentSection(_Section):
     min_confidence: Share = 0.0
 
 
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """When to stop: whichever ends first; None = no limit."""
 
     items: MaybeCount = None
@@ -233,10 +166,10 @@ class BudgetSection(_Section):
     seconds: MaybeSeconds = None
 
 
-class PrivacySection(_Section):
+class PrivacySection(Section):
     """What may leave the machine."""
 
     allow_remote: Truth = False
 
 
-Agents = Annotated[tuple[AgentSection, ...] | None, AfterValidator(_at_least_one), BeforeValidator(_text_or_none)]
+Agents = Annotated[tuple[AgentSection, ...] | None, AfterValidator(_at_least_one), BeforeValidator(text_or_none)]

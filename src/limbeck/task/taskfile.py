@@ -25,8 +25,8 @@ from limbeck.task.sections import (
     SelectionSection,
     StudentSection,
     TaskSection,
-    empty_section,
 )
+from limbeck.task.values import empty_section
 
 
 class TaskFile(BaseModel):
@@ -91,10 +91,15 @@ class TaskFile(BaseModel):
 def fingerprint(task_file: TaskFile) -> str:
     """Hash of everything in the task file that changes a run's tables (64 hex digits).
 
-    The task's name and what may leave the machine change nothing there and are left out. The content of the data is
+    The task's name, what may leave the machine and how patiently a server is asked change nothing there and are left
+    out. The content of the data is
     not in it either: `Pool.digest` names that.
     """
     values = task_file.model_dump(mode="json", by_alias=True, exclude={"privacy": True, "task": {"name"}})
+    for agent in values["agents"] or ():
+        if isinstance(agent["engine"], dict):
+            for key in ("key_env", "timeout", "concurrency"):
+                del agent["engine"]["server"][key]
     # The order of labels matters and would be lost among sorted keys.
     values["task"]["labels"] = list(values["task"]["labels"].items())
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

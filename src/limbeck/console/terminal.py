@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from rich import progress as bars
 from rich.console import Console as Terminal
+from rich.console import RenderableType
 from rich.markup import escape
 
 from limbeck.doctor import Check
@@ -41,12 +42,14 @@ class Console:
         self.as_json, self._quiet = as_json, quiet
         self._error = Terminal(stderr=True, highlight=False)
 
-    def result(self, value: Any, text: str) -> None:
-        """Print a result: `value` as JSON, or `text`."""
+    def result(self, value: Any, text: str | RenderableType) -> None:
+        """Print a result: `value` as JSON, or `text`, which may have colours."""
         if self.as_json:
             sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=list) + "\n")
-        elif not self._quiet:
+        elif not self._quiet and isinstance(text, str):
             sys.stdout.write(_printable(text) + "\n")
+        elif not self._quiet:
+            Terminal(highlight=False).print(text)
 
     def say(self, line: str) -> None:
         """Print a line about what is going on."""

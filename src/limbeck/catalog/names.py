@@ -1,0 +1,85 @@
+"""Every name that a task file may use → the class behind it, loaded by string when it is asked for.
+
+So a run imports what it uses and nothing else. Knows nothing of how the parts are put together.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from limbeck.errors import MissingExtra
+
+ENGINES = {
+    "openvino": "limbeck.engines.openvino:load",
+    "scripted": "limbeck.engines.scripted:ScriptedEngine.load",
+    "transformers": "limbeck.engines.transformers:load",
+    "masked": "limbeck.engines.masked:load",
+    "server": "limbeck.engines.service:connect",
+}
+FOLDERS = {"transformers", "masked"}
+INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
+DECODERS = {
+    "choice": "limbeck.decoding.choice:Choice",
+    "cot": "limbeck.decoding.cot:Cot",
+    "self_consistency": "limbeck.decoding.consistency:SelfConsistency",
+    "nucleus": "limbeck.decoding.consistency:SelfConsistency",
+    "greedy": "limbeck.decoding.cot:Cot",
+    "gate": "limbeck.decoding.gate:Gate",
+}
+RULES = {
+    "none": "limbeck.decoding.stopping:Never",
+    "exact": "limbeck.decoding.stopping:Exact",
+    "adaptive": "limbeck.decoding.stopping:Adaptive",
+    "window": "limbeck.decoding.stopping:Window",
+}
+AGGREGATORS = {
+    "majority": "limbeck.aggregation.majority:Majority",
+    "weighted": "limbeck.aggregation.weighted:Weighted",
+    "dawid-skene": "limbeck.aggregation.dawid_skene:DawidSkene",
+    "opinion-pool": "limbeck.aggregation.opinion_pool:OpinionPool",
+}
+SELECTORS = {
+    "random": "limbeck.selection.random:Random",
+    "least-confidence": "limbeck.selection.uncertainty:LeastConfidence",
+    "margin": "limbeck.selection.uncertainty:Margin",
+    "entropy": "limbeck.selection.uncertainty:Entropy",
+    "disagreement": "limbeck.selection.disagreement:VoteEntropy",
+    "k-centre": "limbeck.selection.diversity:KCentre",
+    "k-means": "limbeck.selection.diversity:KMeans",
+}
+COLD = ("random", "k-centre", "k-means")
+DIVERSE = {"k-centre", "k-means"}
+STUDENTS = {"linear": "limbeck.students.linear:LinearTeacher"}
+LOADERS = {"linear": "limbeck.students.linear:load_student"}
+PROTOCOLS = ("vote",)
+# Task-file key → the names that may stand there, for `task.load_task`.
+NAMES: Mapping[str, Sequence[str]] = {
+    "committee.protocol": PROTOCOLS,
+    "committee.aggregate": tuple(AGGREGATORS),
+    "selection.strategy": tuple(SELECTORS),
+    "selection.cold": COLD,
+    "student.kind": tuple(STUDENTS),
+    "agents.engine": tuple(ENGINES),
+}
+EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu", "llguidance": "grammar"}
+
+
+def resolve(reference: str) -> Any:
+    """`module:name` → the object.
+
+    Raises:
+        MissingExtra: when an optional package is not installed; the hint is the install line.
+    """
+    module, _, path = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        raise MissingExtra(f"{error.name} is not installed", hint=f"pip install 'limbeck[{extra}]'") from error
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found

@@ -1,0 +1,189 @@
+"""One task file → the parts of its run.
+
+Knows nothing of how any part works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
+from limbeck.assets.base import Say
+from limbeck.assets.store import Store
+from limbeck.catalog.decoders import build_decoder
+from limbeck.catalog.models import Models
+from limbeck.catalog.names import AGGREGATORS, DECODERS, DIVERSE, NAMES, SELECTORS, STUDENTS, resolve
+from limbeck.committee import Committee
+from limbeck.decoding.answers import Words
+from limbeck.encoder import Encoder
+from limbeck.flows.facts import describe
+from limbeck.flows.job import Budget, Job, Schedule
+from limbeck.meter import Meter
+from limbeck.pool import Pool, columns, split
+from limbeck.students.base import Teacher
+from limbeck.task import AgentSection, Task, TaskFile, unknown_names
+
+
+class Workshop:
+    """Builds the parts of one task file, each model once however many agents use it.
+
+    Args:
+        file: the task file.
+        store: where models, encoders and data sets are kept.
+        meter: running; what loading costs is booked on the phase "load".
+        say: is told what is being fetched.
+    """
+
+    def __init__(self, file: TaskFile, store: Store, meter: Meter, *, say: Say | None = None) -> None:
+        for path, problem in unknown_names(file, NAMES):
+            raise file.complaint(path, problem)
+        self._file, self._meter = file, meter
+        self._models = Models(store, place=file.resolve, say=say)
+
+    def job(self) -> Job:
+        """All parts of the run.
+
+        Raises:
+            LimbeckError: whatever is wrong with the task file, its data or its models.
+        """
+        file = self._file
+        with self._meter.phase("read"):
+            pool, test = self._data()
+        task = self._task()
+        with self._meter.phase("load"):
+            encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
+            selecting = self._selecting(encoder)
+            committee = Committee(tuple(self._workers(task)), file.committee.protocol)
+        prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
+        selectors = [(name, resolve(SELECTORS[name])()) for name in (file.selection.cold, file.selection.strategy)]
+        return Job(
+            task=task,
+            pool=pool,
+            test=test,
+            committee=committee,
+            aggregator=resolve(AGGREGATORS[file.committee.aggregate])(),
+            aggregate=file.committee.aggregate,
+            prior=prior,
+            accept=file.committee.accept,
+            schedule=Schedule(file.selection.rounds, file.selection.start, *selectors),
+            budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
+            teach=self._teacher(encoder),
+            encoder=selecting,
+            min_confidence=file.student.min_confidence,
+            seed=file.data.seed,
+            facts=describe(file, task, pool, committee=committee, assets=self._models.used),
+        )
+
+    def _task(self) -> Task:
+        return Task.of(self._file, columns(self._located(self._file.data.pool)[0]))
+
+    def _located(self, name: str) -> tuple[Path, bool]:
+        """Where a data set lies, and whether it is a built-in one."""
+        path = self._file.data_path(name)
+        if path is not None:
+            return path, False
+        return self._models.files(name) / "items.jsonl", True
+
+    def _data(self) -> tuple[Pool, Pool | None]:
+        data, task = self._file.data, self._task()
+        pool = self._pool(data.pool, task, limit=data.limit)
+        if data.test is None:
+            return pool, None
+        if data.test.path is None:
+            rest, test = split(pool, share=data.test.share, items=data.test.items, seed=data.seed)
+            return rest, test
+        return pool, self._pool(data.test.path, task, limit=None, named=False)
+
+    def _pool(self, name: str, task: Task, *, limit: int | None, named: bool = True) -> Pool:
+        """The items of a data set; not `named`: known by their content, as two files may use one id for two texts."""
+        data = self._file.data
+        path, built_in = self._located(name)
+        return Pool.read(
+            path,
+            show=task.show,
+            gold=data.gold or ("gold" if built_in else None),
+            people=data.people or ("people" if built_in else None),
+            id_column=(data.id or ("id" if built_in else None)) if named else None,
+            limit=limit,
+            seed=data.seed,
+        )
+
+    def _selecting(self, encoder: Encoder | None) -> Encoder | None:
+        """The encoder that the selectors need, if any does."""
+        if not {self._file.selection.strategy, self._file.selection.cold} & DIVERSE:
+            return None
+        return encoder or self._models.encoder("all-minilm-l6-v2")
+
+    def _workers(self, task: Task) -> list[Worker]:
+        sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+        return [self._worker(task, section, i) for i, section in enumerate(sections)]
+
+    def _worker(self, task: Task, section: AgentSection, place: int) -> Worker:
+        name = section.name or f"agent-{place + 1}"
+        calibration = section.decode.calibration
+        if section.encoder is not None:
+            encoder = self._models.encoder(section.encoder)
+            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
+        assert section.model is not None  # the task file's own rule: exactly one of the two
+        engine = self._models.engine(section.engine, section.model, shown=task.show)
+        prompt = self._prompt(task, section)
+        if section.engine == MASKED:
+            shared = {"calibration": calibration, "long_text": section.long_text}
+            return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
+        return LanguageAgent(
+            name,
+            task,
+            prompt=prompt,
+            engine=engine,
+            decoder=self._decoder(task, section, prompt, engine),
+            model=section.model,
+            calibration=calibration,
+            long_text=section.long_text,
+        )
+
+    def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
+        options = prompt.options(task)
+        kind = Words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
+        if section.decode.name == "gate" and not prompt.cue:
+            # The labels are scored behind the words that would ask for them at once.
+            options = [f"{capital(task.aspect)}: {option.strip()}" for option in options]
+
+        def choice() -> Any:
+            return resolve(DECODERS["choice"])(
+                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
+            )
+
+        return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
+
+    def _prompt(self, task: Task, section: AgentSection) -> Prompt:
+        style = MASKED if section.engine == MASKED else section.style
+        wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
+        return Prompt(
+            style=style,
+            wording=section.wording or wording,
+            cue=cue if section.cue is None else section.cue,
+            label_words=tuple(section.label_words.items()),
+            label_order=section.label_order,
+            examples=self._examples(task, section),
+        )
+
+    def _examples(self, task: Task, section: AgentSection) -> tuple[tuple[str, str], ...]:
+        wanted = section.examples
+        if not wanted.number:
+            return ()
+        assert wanted.source is not None  # the task file's own rule: examples need a file
+        pool = self._pool(wanted.source, task, limit=None, named=False)
+        seed = self._file.data.seed
+        return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
+
+    def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:
+        kind = resolve(STUDENTS[self._file.student.kind])
+
+        def teach(tuning: Any) -> Teacher:
+            teacher: Teacher = kind(encoder, tuning=tuning)
+            return teacher
+
+        return teach

@@ -1,0 +1,29 @@
+"""What a person at a terminal sees: progress while something runs, results as text or JSON, errors on one place."""
+
+from limbeck.console.branches import shown_tree
+from limbeck.console.terminal import (
+    Console,
+    Patience,
+    checklist,
+    complain,
+    pairs,
+    plan,
+    speak_utf8,
+    table,
+    until_hung_up,
+    writing,
+)
+
+__all__ = [
+    "Console",
+    "Patience",
+    "checklist",
+    "complain",
+    "pairs",
+    "plan",
+    "shown_tree",
+    "speak_utf8",
+    "table",
+    "until_hung_up",
+    "writing",
+]
