@@ -18,13 +18,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from questions import Problem, problems
+
 from limbeck.decoding.answers import Number
+from limbeck.decoding.consistency import SelfConsistency
 from limbeck.decoding.cot import Cot
+from limbeck.decoding.sampling import Sampling
 from limbeck.decoding.trees import Policy
 from limbeck.engines.base import HOLE, Message
 from limbeck.engines.openvino import load
 from machine import describe
-from questions import Problem, problems
 
 RESULTS = Path(__file__).parent / "results" / "trees"
 SYSTEM = "You are a helpful assistant."
@@ -39,7 +42,8 @@ def decoder(method: str, tokens: int) -> Any:
         return Cot(policy, k=10)
     if method == "greedy":
         return Cot(policy, k=1)
-    raise SystemExit(f"no method {method}")
+    vote = Policy(Number(), max_tokens=tokens, aggregate="majority")
+    return SelfConsistency(vote, paths=10, sampling=Sampling(temperature=0.7))
 
 
 def done(path: Path) -> set[str]:
@@ -81,7 +85,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--set", dest="name", choices=("svamp", "gsm8k"), required=True)
     parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--method", choices=("cot", "greedy"), default="cot")
+    parser.add_argument("--method", choices=("cot", "greedy", "sc"), default="cot")
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--cache", type=Path, required=True, help="where conversions are kept")
     options = parser.parse_args()

@@ -30,7 +30,9 @@ def problems(data: Path, name: str, count: int, *, seed: int = 0) -> list[Proble
 def _svamp(folder: Path) -> list[Problem]:
     rows = json.loads((folder / "SVAMP.json").read_text(encoding="utf-8"))
     return [
-        Problem(f"svamp-{i}", f"{row['Body'].strip().rstrip('.')}. {row['Question'].strip()}", _gold(str(row["Answer"])))
+        Problem(
+            f"svamp-{i}", f"{row['Body'].strip().rstrip('.')}. {row['Question'].strip()}", _gold(str(row["Answer"]))
+        )
         for i, row in enumerate(rows)
     ]
 
