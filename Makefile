@@ -29,7 +29,7 @@ $(VENV)/dev: $(VENV)/test
 	@touch $@
 
 $(VENV)/extras: $(VENV)/test
-	$(PIP) install --editable '.[test,browser,interop]'
+	$(PIP) install --editable '.[test,browser,interop,server-test]'
 	@touch $@
 
 demo: $(VENV)/base
