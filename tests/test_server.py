@@ -82,7 +82,8 @@ def test_a_row_with_turns_goes_to_chat(server: FakeServer) -> None:
     assert (begun["continue_final_message"], begun["add_generation_prompt"]) == (True, False)
     assert (begun["logprobs"], begun["top_logprobs"], begun["temperature"]) == (True, 3, 0.0)
     assert [message["role"] for message in fresh["messages"]] == ["system", "user"]
-    assert "continue_final_message" not in fresh
+    assert begun["chat_template_kwargs"] == {"enable_thinking": False}
+    assert not {"continue_final_message", "chat_template_kwargs"} & fresh.keys()
 
 
 # What is made of it
@@ -190,6 +191,8 @@ def test_a_begun_answer_that_is_repeated_is_taken_off() -> None:
     [
         ("stop", {"stop_reason": "\n"}, "stop"),
         ("stop", {"stop_reason": None}, "end"),
+        ("stop", {"matched_stop": "\n"}, "stop"),
+        ("stop", {"matched_stop": 151645}, "end"),
         ("stop", {}, "stop"),
         ("length", {}, "length"),
         ("content_filter", {}, "length"),

@@ -180,6 +180,8 @@ class ServerEngine:
         elif turns[-1].role == "assistant":
             # vLLM and SGLang want to be told that the last message goes on; llama.cpp and Ollama see it themselves.
             body |= {"continue_final_message": True, "add_generation_prompt": False}
+            # Templates of models that think first refuse a begun answer or think behind it; others ignore this.
+            body["chat_template_kwargs"] = {"enable_thinking": False}
         shown = [{"role": turn.role, "content": spelt_out(text)} for turn, text in zip(turns, texts, strict=True)]
         return Query("chat/completions", body | {"messages": shown})
 
