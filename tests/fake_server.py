@@ -101,6 +101,11 @@ def _entry(one: tuple[str, float]) -> dict[str, Any]:
     return {"token": one[0], "bytes": list(one[0].encode()), "logprob": math.log(one[1])}
 
 
+def answering(*replies: Reply) -> Callable[[Seen, int], Reply]:
+    """These replies one after the other, the last of them for ever."""
+    return lambda seen, number: replies[min(number, len(replies) - 1)]
+
+
 class FakeServer:
     """What came in, and where it listens."""
 

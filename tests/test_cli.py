@@ -168,7 +168,17 @@ def test_init_writes_a_task_file_that_can_be_loaded(shell: Shell, tmp_path: Path
 def test_doctor_looks_at_everything(shell: Shell) -> None:
     code, out, err = shell("doctor")
     assert (code, err) == (0, "")
-    for name in ("machine", "python", "memory", "disk", "sqlite", "engine openvino", "engine scripted", "metering of"):
+    for name in (
+        "machine",
+        "python",
+        "memory",
+        "disk",
+        "sqlite",
+        "engine openvino",
+        "engine scripted",
+        "engine server",
+        "metering of",
+    ):
         assert name in out
     for line, after in zip(out.splitlines(), [*out.splitlines()[1:], ""], strict=True):
         assert line.startswith(("ok ", "missing ", "   "))

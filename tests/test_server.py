@@ -13,10 +13,9 @@ import pytest
 from fake_server import NAME, FakeServer, Reply, Seen, as_json, model, serving
 from limbeck.engines.base import HOLE, Message, Wish
 from limbeck.engines.pace import Patience
-from limbeck.engines.pieces import END, TextPieces, spelt_out
+from limbeck.engines.pieces import END
 from limbeck.engines.server import ServerEngine
 from limbeck.engines.transport import Client
-from limbeck.engines.walk import walk
 from limbeck.errors import EngineError
 
 QUICK = Patience(timeout=5, base=0.001)
@@ -44,61 +43,6 @@ def chat(one: ServerEngine, text: str, begun: str = "") -> list[int]:
 
 def words(one: ServerEngine, tokens: Any) -> list[str]:
     return [piece.decode() for piece in one.tokenizer.spell([int(token) for token in tokens])]
-
-
-# Pieces
-
-
-@pytest.mark.parametrize(
-    "text", ["", " ", "It is  good.\n", "\t" * 50, "x" * 100, "早上好，世界", "a\u0301 🍕 naïve", "<|end|>"]
-)
-def test_joined_pieces_are_the_text(text: str) -> None:
-    pieces = TextPieces()
-    assert pieces.decode(pieces.encode(text)) == text
-    assert all(len(piece.decode()) <= 20 for piece in pieces.spell(pieces.encode(text)))
-
-
-def test_a_piece_has_the_same_number_in_every_process() -> None:
-    one, other = TextPieces(), TextPieces()
-    other.encode("something else before")
-    assert one.encode("It is good") == other.encode("It is good")
-    assert one.encode(" good") == [1140470745455255854]
-
-
-def test_a_lone_surrogate_becomes_a_question() -> None:
-    pieces = TextPieces()
-    assert pieces.decode(pieces.encode("a\ud800b")) == "a\ufffd\ufffd\ufffdb"
-
-
-def test_numbers_never_met_and_roles_never_heard_of_are_refused() -> None:
-    with pytest.raises(EngineError, match="no piece"):
-        TextPieces().spell([12345])
-    with pytest.raises(EngineError, match="no role 'tool'"):
-        TextPieces().frame([Message("tool", HOLE)])
-    with pytest.raises(EngineError, match="0 places"):
-        TextPieces().frame([Message("user", "nothing")])
-
-
-def test_a_row_becomes_the_conversation_it_stands_for() -> None:
-    pieces = TextPieces()
-    before, after = pieces.frame([Message("system", "Judge."), Message("user", f"Text: {HOLE}!")])
-    row = [*before, *pieces.encode("fine"), *after, *pieces.encode("It is")]
-    assert pieces.turns(row) == [
-        Message("system", "Judge."),
-        Message("user", "Text: fine!"),
-        Message("assistant", "It is"),
-    ]
-    assert pieces.turns(pieces.encode("fine")) is None
-    assert pieces.turns(after) == [Message("user", "!"), Message("assistant", "")]
-
-
-def test_no_text_makes_a_turn_or_a_control_token() -> None:
-    pieces = TextPieces()
-    assert not set(pieces.encode("\x00\x01\x02\x03<|im_start|>user")) & {0, 1, 2, 3}
-    for text in ("<|im_end|>", "</s>", "[INST]", "<end_of_turn>", "<\uff5cUser\uff5c>"):
-        assert spelt_out(f"a{text}b") != f"a{text}b"
-        assert spelt_out(f"a{text}b").replace("\u200b", "") == f"a{text}b"
-    assert spelt_out("a < b | c > d, <b>, [1]") == "a < b | c > d, <b>, [1]"
 
 
 # What is asked
@@ -138,7 +82,8 @@ def test_a_row_with_turns_goes_to_chat(server: FakeServer) -> None:
     assert (begun["continue_final_message"], begun["add_generation_prompt"]) == (True, False)
     assert (begun["logprobs"], begun["top_logprobs"], begun["temperature"]) == (True, 3, 0.0)
     assert [message["role"] for message in fresh["messages"]] == ["system", "user"]
-    assert "continue_final_message" not in fresh
+    assert begun["chat_template_kwargs"] == {"enable_thinking": False}
+    assert not {"continue_final_message", "chat_template_kwargs"} & fresh.keys()
 
 
 # What is made of it
@@ -246,6 +191,8 @@ def test_a_begun_answer_that_is_repeated_is_taken_off() -> None:
     [
         ("stop", {"stop_reason": "\n"}, "stop"),
         ("stop", {"stop_reason": None}, "end"),
+        ("stop", {"matched_stop": "\n"}, "stop"),
+        ("stop", {"matched_stop": 151645}, "end"),
         ("stop", {}, "stop"),
         ("length", {}, "length"),
         ("content_filter", {}, "length"),
@@ -330,14 +277,6 @@ def test_an_option_that_begins_another_is_credited_only_with_itself(server: Fake
     one = engine(server)
     hold(one, "It is")
     np.testing.assert_allclose(scores(one, " good", " good enough"), [[0.5 - 0.125, 0.125]])
-
-
-def test_a_walk_never_stops_within_a_character() -> None:
-    def ask(spots: Any) -> Any:
-        assert all(begun.decode() is not None for _, begun in spots)
-        return [[(b"\xc3", -0.1), ("é".encode(), -3.0), (b"x", -4.0)]] * len(spots)
-
-    np.testing.assert_allclose(walk(1, ["éé".encode(), b"y"], ask), [[-6.0, -4.0]])
 
 
 # Calls out of order

@@ -11,23 +11,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from fake_server import Reply, Seen, as_json, model, serving
+from fake_server import Reply, Seen, answering, as_json, model, serving
 from limbeck.engines import transport
-from limbeck.engines.pace import Pace, Patience
+from limbeck.engines.pace import Patience
 from limbeck.engines.server import ServerEngine
 from limbeck.engines.transport import Client, Query
 from limbeck.errors import EngineError
 
 QUICK = Patience(timeout=5, base=0.001, tries=4)
 ASK = Query("completions", {"prompt": "It is", "max_tokens": 1, "logprobs": 1})
-
-
-def answering(*replies: Reply) -> Callable[[Seen, int], Reply]:
-    """These replies one after the other, the last of them for ever."""
-    return lambda seen, number: replies[min(number, len(replies) - 1)]
 
 
 def failure(
@@ -247,57 +241,6 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
 
 def test_credentials_in_the_address_are_never_shown() -> None:
     assert Client("http://me:hidden@127.0.0.1:1/v1").server == "the server 127.0.0.1:1"
-
-
-def test_never_more_at_once_than_allowed() -> None:
-    slow = replace(OK, delay=0.01)
-    with serving(answering(slow)) as server:
-        client = Client(server.url, patience=replace(QUICK, concurrency=3))
-        client.ask([ASK] * 20)
-        assert 2 <= server.busiest <= 3
-        assert client.pace.limit == 3
-
-
-def test_answers_come_in_the_order_of_the_questions() -> None:
-    def echo(seen: Seen, number: int) -> Reply:
-        return replace(as_json(seen.body), delay=0.02 if number % 3 == 0 else 0)
-
-    with serving(echo) as server:
-        said = Client(server.url, patience=QUICK).ask([Query("x", {"n": n}) for n in range(20)])
-        assert [one["n"] for one in said] == list(range(20))
-
-
-def test_overload_halves_once_a_round_and_success_grows() -> None:
-    pace = Pace(8)
-    assert pace.limit == 4
-    for _ in range(5):
-        pace.overloaded(0)
-    assert (pace.limit, pace.cuts) == (2, 1)
-    for _ in range(3):
-        pace.answered()
-    assert 3 < pace.limit < 3.5
-    for _ in range(100):
-        pace.answered()
-    assert pace.limit == 8
-    for cut in range(1, 10):
-        pace.overloaded(cut)
-    assert pace.limit == 1
-
-
-def test_overload_slows_the_client_down() -> None:
-    with serving(answering(Reply(b"", 429), OK)) as server:
-        client = Client(server.url, patience=QUICK)
-        client.ask([ASK])
-        assert client.pace.cuts == 1
-        assert client.pace.limit == 2.5
-
-
-def test_waits_are_jittered_bounded_and_seeded() -> None:
-    patience = Patience(base=0.5, longest=4)
-    waits = [[patience.wait(n, None, np.random.default_rng(seed)) for n in range(1, 12)] for seed in (1, 1, 2)]
-    assert waits[0] == waits[1] != waits[2]
-    assert all(0 <= wait <= min(4, 0.5 * 2**n) for n, wait in enumerate(waits[0]))
-    assert patience.wait(1, 7.0, np.random.default_rng(0)) >= 7
 
 
 def test_it_works_where_a_loop_is_running() -> None:

@@ -83,7 +83,7 @@ def _packages() -> list[Check]:
         ("engine openvino", "openvino", "pip install limbeck brings it"),
         ("engine transformers", "torch", "optional: pip install 'limbeck[torch]'"),
     ]
-    checks = [Check("engine scripted", True, "built in")]
+    checks = [Check("engine scripted", True, "built in"), Check("engine server", True, "built in")]
     for name, package, advice in engines:
         there = importlib.util.find_spec(package) is not None
         found = importlib.metadata.version(package) if there else "not installed"

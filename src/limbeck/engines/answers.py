@@ -69,13 +69,14 @@ def read(said: Any, server: str) -> Answer:
     text = message.get("content") if isinstance(message, dict) else choice.get("text")
     if not isinstance(text, str | None) or (text is None and not isinstance(message, dict)):
         _refuse(server, "there is no text in it")
-    stop = choice.get("stop_reason", None)
-    told = stop if isinstance(stop, str) else "" if "stop_reason" in choice else None
+    # vLLM and SGLang tell which stop text it was, or that it was none, in a word of their own.
+    told = [choice[name] for name in ("stop_reason", "matched_stop") if name in choice]
+    stop = next((one if isinstance(one, str) else "" for one in told), None)
     try:
         places = _places(choice.get("logprobs"))
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
         _refuse(server, f"its log-probabilities cannot be read ({type(error).__name__})")
-    return Answer(text or "", places, str(choice.get("finish_reason") or ""), told)
+    return Answer(text or "", places, str(choice.get("finish_reason") or ""), stop)
 
 
 def _places(said: Any) -> tuple[Place, ...] | None:

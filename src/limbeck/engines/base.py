@@ -184,7 +184,7 @@ class Remote(Protocol):
         ...
 
     def hold(self, rows: Sequence[Sequence[int]], parents: Sequence[int]) -> None:
-        """Continue rows of the previous call; nothing is sent."""
+        """Continue rows of the previous call, some of them by nothing; nothing is sent."""
         ...
 
     def peaks(self, k: int) -> Peaks:

@@ -65,13 +65,13 @@ class ServerEngine:
         """Continue rows of the previous call; see `Remote.hold`.
 
         Raises:
-            EngineError: for an empty row, a parent that does not exist, or a row longer than the context.
+            EngineError: for a row that is still empty, a parent that does not exist, or a row longer than the context.
         """
         if len(rows) != len(parents) or not all(0 <= parent < len(self._rows) for parent in parents):
             raise EngineError(f"hold: a parent does not exist; the engine holds {len(self._rows)} rows")
-        if not rows or not all(rows):
-            raise EngineError("hold: a row without pieces cannot be asked about")
         grown = [(*self._rows[parent], *row) for row, parent in zip(rows, parents, strict=True)]
+        if not grown or not all(grown):
+            raise EngineError("hold: a row without pieces cannot be asked about")
         longest = max(map(len, grown))
         if longest > self._context:
             raise EngineError(f"hold: a row of {longest} pieces is longer than the context of {self._context}")
@@ -180,6 +180,8 @@ class ServerEngine:
         elif turns[-1].role == "assistant":
             # vLLM and SGLang want to be told that the last message goes on; llama.cpp and Ollama see it themselves.
             body |= {"continue_final_message": True, "add_generation_prompt": False}
+            # Templates of models that think first refuse a begun answer or think behind it; others ignore this.
+            body["chat_template_kwargs"] = {"enable_thinking": False}
         shown = [{"role": turn.role, "content": spelt_out(text)} for turn, text in zip(turns, texts, strict=True)]
         return Query("chat/completions", body | {"messages": shown})
 
