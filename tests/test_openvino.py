@@ -105,6 +105,13 @@ def test_a_restored_prefix_scores_like_a_fresh_one(engine: OpenVinoEngine, rows:
     assert np.array_equal(engine.extend([rows[0], rows[2]], [0, 0]), fresh)
 
 
+def test_a_session_that_has_read_nothing_can_be_restored(engine: OpenVinoEngine, rows: list[list[int]]) -> None:
+    nothing = engine.snapshot()
+    fresh = engine.extend(rows, [0] * 4)
+    engine.restore(nothing)
+    assert np.array_equal(engine.extend(rows, [0] * 4), fresh)
+
+
 def test_equal_batches_give_equal_bits(engine: OpenVinoEngine, rows: list[list[int]]) -> None:
     first = engine.extend(rows, [0] * 4)
     engine.reset()

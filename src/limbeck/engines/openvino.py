@@ -124,6 +124,9 @@ class OpenVinoEngine:
 
     def restore(self, state: State) -> None:
         """Go back to a state that `snapshot` gave."""
+        if not state.rows.mask.shape[1]:  # OpenVINO takes an empty cache for one without any row
+            self.reset()
+            return
         for variable in self._request.query_state():
             variable.state = ov.Tensor(state.caches[variable.name])
         self._rows = state.rows
