@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from limbeck.decoding.base import plan_batches
+from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
 
@@ -73,10 +73,10 @@ class Worker(Protocol):
         ...
 
 
-def batches(questions: Sequence[Question], width: int = 1) -> list[Batch]:
-    """Batches of like length, the longest first; `width` is how many rows a question may become."""
+def batches(questions: Sequence[Question], width: int = 1, *, branches: int = BRANCHES) -> list[Batch]:
+    """Batches of like length, the longest first; see `plan_batches`."""
     asked = sorted(questions, key=lambda question: question.item.id)
-    planned = plan_batches([len(question.tokens) for question in asked], width)
+    planned = plan_batches([len(question.tokens) for question in asked], width, branches=branches)
     return [tuple(asked[i] for i in batch) for batch in planned]
 
 

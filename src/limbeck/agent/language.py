@@ -15,7 +15,7 @@ import numpy as np
 
 from limbeck.agent.base import Batch, Question, batches, fit
 from limbeck.agent.prompt import CHAT, Prompt
-from limbeck.decoding.base import Decoder, Draw
+from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
 from limbeck.ledger import vote_key
@@ -38,6 +38,7 @@ class LanguageAgent:
         model: the model's name.
         calibration: none, batch, contextual or pmi.
         long_text: which part of a text too long for the context is kept: head, tail or middle.
+        branches: rows of a batch at most, where the decoder makes several of one item.
 
     Raises:
         ConfigError: when instructions and examples alone fill the context.
@@ -55,9 +56,10 @@ class LanguageAgent:
         model: str,
         calibration: str = "batch",
         long_text: str = "head",
+        branches: int = BRANCHES,
     ) -> None:
         self.name, self._task, self.model = name, task, model
-        self._engine, self._decoder = engine, decoder
+        self._engine, self._decoder, self.branches = engine, decoder, branches
         self.calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
         self._lead = prompt.lead
@@ -84,7 +86,7 @@ class LanguageAgent:
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
         """Batches of like length, the longest first."""
-        return batches([self._question(item) for item in items], self._decoder.width)
+        return batches([self._question(item) for item in items], self._decoder.width, branches=self.branches)
 
     def answer(self, batch: Batch) -> list[Vote]:
         """Decode the answers to every question of the batch together."""

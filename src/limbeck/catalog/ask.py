@@ -6,7 +6,6 @@ Knows nothing of task files.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, overload
 
 from limbeck.assets.base import Say
@@ -15,7 +14,7 @@ from limbeck.catalog.decoders import answer_kind, build_decoder
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import DECODERS, ENGINES, resolve
 from limbeck.decoding.answers import Words
-from limbeck.decoding.base import Draw
+from limbeck.decoding.base import BRANCHES, Draw
 from limbeck.errors import ConfigError
 from limbeck.flows.decode import Style, decode_all
 from limbeck.flows.job import Notify, silent
@@ -50,12 +49,13 @@ def decode(model: str, prompts: str | Sequence[str], decode: str = "cot", **opti
 class Asker:
     """A model and a decoder, ready to be asked again and again."""
 
-    def __init__(self, engine: Any, decoder: Any) -> None:
-        self.engine, self.decoder = engine, decoder
+    def __init__(self, engine: Any, decoder: Any, *, branches: int) -> None:
+        self.engine, self.decoder, self._branches = engine, decoder, branches
 
     def __call__(self, prompts: Sequence[str], *, style: Style | None = None, notify: Notify = silent) -> list[Draw]:
         """What was drawn for each prompt, in order."""
-        found = dict(decode_all(self.engine, self.decoder, prompts, style=style, notify=notify))
+        answers = decode_all(self.engine, self.decoder, prompts, style=style, branches=self._branches, notify=notify)
+        found = dict(answers)
         return [found[i] for i in range(len(prompts))]
 
 
@@ -86,9 +86,8 @@ def open_asker(
         LimbeckError: when the model cannot be opened, or a name is unknown.
     """
     section, kind = parse_decode(decode), answer_kind(answer)
-    found = Models(store or Store(), place=Path, say=say).engine(
-        _engine(engine, allow_remote=allow_remote), model, shown=["the prompts"]
-    )
+    models, run_by = Models(store or Store(), say=say), _engine(engine, allow_remote=allow_remote)
+    found = models.engine(run_by, model, shown=["the prompts"])
     words = [word for _, word in kind.words] if isinstance(kind, Words) else []
 
     def choice() -> Any:
@@ -97,7 +96,8 @@ def open_asker(
         options = [found.tokenizer.encode(f" {word}") for word in words]
         return resolve(DECODERS["choice"])(options, end=found.tokenizer.end)
 
-    return Asker(found, build_decoder(section, kind, choice=choice, values=words, seed=seed))
+    decoder = build_decoder(section, kind, choice=choice, values=words, seed=seed)
+    return Asker(found, decoder, branches=models.branches(run_by, found) if decoder.width > 1 else BRANCHES)
 
 
 def _engine(text: str, *, allow_remote: bool) -> str | EngineSection:

@@ -12,7 +12,8 @@ from typing import Any
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import ENGINES, EXPORTED, FOLDERS, LOADERS, resolve
+from limbeck.catalog.names import ENGINES, EXPORTED, FOLDERS, LOADERS, WIDTH, resolve
+from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.students.base import Student
@@ -62,6 +63,13 @@ class Models:
             made = self._served(kind, model, shown) if isinstance(kind, EngineSection) else self._loaded(kind, model)
             self._engines[kind, model] = made
         return self._engines[kind, model]
+
+    def branches(self, kind: str | EngineSection, engine: Any) -> int:
+        """Rows that an engine of this process decodes fastest; measured once for each machine and model."""
+        if isinstance(kind, EngineSection) or kind == "scripted":
+            return BRANCHES
+        rows: int = resolve(WIDTH)(engine, self._store.root / "width.json")
+        return rows
 
     def _loaded(self, kind: str, model: str) -> Any:
         load = resolve(ENGINES[kind])

@@ -18,6 +18,7 @@ from limbeck.catalog.models import Models
 from limbeck.catalog.names import AGGREGATORS, DECODERS, DIVERSE, NAMES, SELECTORS, STUDENTS, resolve
 from limbeck.committee import Committee
 from limbeck.decoding.answers import Words
+from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.flows.facts import describe
 from limbeck.flows.job import Budget, Job, Schedule
@@ -133,15 +134,17 @@ class Workshop:
         if section.engine == MASKED:
             shared = {"calibration": calibration, "long_text": section.long_text}
             return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
+        decoder = self._decoder(task, section, prompt, engine)
         return LanguageAgent(
             name,
             task,
             prompt=prompt,
             engine=engine,
-            decoder=self._decoder(task, section, prompt, engine),
+            decoder=decoder,
             model=section.model,
             calibration=calibration,
             long_text=section.long_text,
+            branches=self._models.branches(section.engine, engine) if decoder.width > 1 else BRANCHES,
         )
 
     def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:

@@ -72,18 +72,19 @@ class Decoder(Protocol):
         ...
 
 
-def plan_batches(sizes: Sequence[int], width: int) -> list[list[int]]:
+def plan_batches(sizes: Sequence[int], width: int, *, branches: int = BRANCHES) -> list[list[int]]:
     """Cut prompts into batches of like length, the longest first: a machine too small for them says so at once.
 
     Args:
         sizes: tokens of each prompt, in an order that settles ties.
         width: rows that one prompt may become (`Decoder.width`).
+        branches: rows of a batch at most, where a prompt becomes several.
 
     Returns:
         Numbers of the prompts of each batch.
     """
     order = sorted(range(len(sizes)), key=lambda i: -sizes[i])
-    rows = ROWS if width == 1 else max(1, BRANCHES // width)
+    rows = ROWS if width == 1 else max(1, branches // width)
     found: list[list[int]] = []
     while order:
         size = max(1, min(rows, TOKENS // max(1, sizes[order[0]])))

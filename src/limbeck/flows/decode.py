@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from limbeck.decoding.base import Decoder, Draw, plan_batches
+from limbeck.decoding.base import BRANCHES, Decoder, Draw, plan_batches
 from limbeck.engines.base import HOLE, Engine, Message, Remote, Tokenizer, advance
 from limbeck.errors import DataError, EngineError
 from limbeck.flows.job import Notify, Progress, silent
@@ -39,6 +39,7 @@ def decode_all(
     prompts: Sequence[str],
     *,
     style: Style | None = None,
+    branches: int = BRANCHES,
     notify: Notify = silent,
 ) -> Iterator[tuple[int, Draw]]:
     """Answer prompts in batches of like length: (number of the prompt, what was drawn), the longest prompts first.
@@ -51,6 +52,7 @@ def decode_all(
         prompts: one or ten thousand.
         style: `chat`: by the model's template. `qa`: as "Q: …\\nA:", as CoT-decoding's paper has it. `plain`: as it is.
             None: chat where the model has a template, else qa.
+        branches: rows of a batch at most, where the decoder makes several of one prompt.
         notify: is told of progress.
 
     Raises:
@@ -67,7 +69,7 @@ def decode_all(
     if before:
         advance(engine, before)
     prefix, done = engine.snapshot(), 0
-    for batch in plan_batches([len(bodies[i]) for i in short], decoder.width):
+    for batch in plan_batches([len(bodies[i]) for i in short], decoder.width, branches=branches):
         engine.restore(prefix)
         chosen = [short[place] for place in batch]
         yield from zip(chosen, decoder(engine, [bodies[i] for i in chosen]), strict=True)

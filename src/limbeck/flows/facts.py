@@ -46,6 +46,7 @@ def describe(
         "show": list(task.show),
         "labels": list(task.labels),
         "calibration": committee.calibration,
+        "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
         "prior": file.committee.prior,
         "card": {
             "task": task.name,
