@@ -79,6 +79,12 @@ MEANINGS = {
             "min_p": "Draw from tokens at least this likely, as a share of the likeliest one's probability.",
             "typical_p": "Draw from the tokens whose surprise is nearest to the expected one, up to this probability.",
             "top_n_sigma": "Draw from tokens whose logit is within so many standard deviations of the highest.",
+            "entropy_theta": "Makes the temperature hang on how unsure the model is at each token (EDT).",
+            "no_repeat_ngram": "No run of so many tokens of the path comes twice.",
+            "form": "What a path must look like. Needs `pip install 'limbeck[grammar]'`.",
+            "form.json": "A JSON schema, as text.",
+            "form.regex": "A regular expression.",
+            "form.lark": "A Lark grammar; it begins at `start`.",
             "repetition_penalty": "Divides or multiplies the logits of tokens that the path holds already; 1 is none.",
             "max_tokens": "Length limit of a path. A path that needs more does not vote.",
         }.items()
@@ -123,7 +129,9 @@ SHAPES = {
     "agents.engine.server": "address, or mapping",
     "agents.examples": "mapping",
     "agents.decode": "a decoder's name, or `{name: {…}}`",
-    **{f"agents.decode.{name}": "mapping" for name in (*_DECODERS, "gate.cot")},
+    **{
+        f"agents.decode.{name}": "mapping" for name in (*_DECODERS, "gate.cot", "nucleus.form", "self_consistency.form")
+    },
     "committee.prior": "`uniform`, or mapping from label to share that sums to 1",
     **dict.fromkeys(("task", "data", "committee", "selection", "student", "budget", "privacy"), "mapping"),
 }

@@ -107,7 +107,8 @@ def _disagreements(rng: np.random.Generator, names: tuple[str, ...]) -> list[dic
     for number, text in enumerate(TEXTS):
         shares = rng.dirichlet(np.ones(len(names)) * 1.2, 3)
         mean = shares.mean(axis=0)
-        votes = [{"worker": worker, "label": names[int(share.argmax())], "probabilities": [float(p) for p in share]}
+        votes = [{"worker": worker, "label": names[int(share.argmax())], "probabilities": [float(p) for p in share],
+                  "rationale": f"{worker} <i>saw</i> a word"}
                  for worker, share in zip(("chat", "plain", "similarity"), shares, strict=True)]  # fmt: skip
         cards.append({"id": f"{number:032x}", "text": text, "gold": names[number % len(names)] if number % 3 else None,
                       "label": names[int(mean.argmax())], "confidence": float(mean.max()), "votes": votes})  # fmt: skip

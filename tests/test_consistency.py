@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from limbeck.decoding.answers import Number, Phrase, Words
-from limbeck.decoding.consistency import PAPER, SelfConsistency, sample
+from limbeck.decoding.consistency import PAPER, SelfConsistency
 from limbeck.decoding.paths import Pick
 from limbeck.decoding.sampling import Sampling
 from limbeck.decoding.stopping import Exact, Window
@@ -52,7 +52,9 @@ def test_paths_are_sampled_and_the_majority_wins() -> None:
 
 
 def test_the_first_token_is_told_from_the_prompts_own_row() -> None:
-    (found,) = sample(MAJORITY, Sampling(temperature=0))(ScriptedEngine([Line("Q", "yes", 3.0)]), bodies("Q"))
+    (found,) = SelfConsistency(MAJORITY, 1, Sampling(temperature=0))(
+        ScriptedEngine([Line("Q", "yes", 3.0)]), bodies("Q")
+    )
     assert found.trace is not None
     (branch,) = found.trace["branches"]
     # "y" and " " weigh e³ each, the other 257 bytes 1.
@@ -90,7 +92,7 @@ def test_rules_stop_early_and_say_so() -> None:
 
 
 def test_one_cold_path_is_greedy() -> None:
-    (said,) = run(sample(MAJORITY, Sampling(temperature=0)), "Q")
+    (said,) = run(SelfConsistency(MAJORITY, 1, Sampling(temperature=0)), "Q")
     assert said == ["no"]  # equal logits: the lower byte, which is the blank before either; then "n"
 
 

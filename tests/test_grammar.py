@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from limbeck import decode
 from limbeck.decoding.answers import Pattern
-from limbeck.decoding.consistency import SelfConsistency, sample
+from limbeck.decoding.consistency import SelfConsistency
 from limbeck.decoding.sampling import Dice, Sampler, Sampling
 from limbeck.decoding.trees import Policy
 from limbeck.engines.base import Floats, Integers
@@ -78,7 +81,7 @@ def test_masks_by_hand() -> None:
 def test_paths_are_followed_as_they_grow_and_margins_stay_raw() -> None:
     engine = ScriptedEngine([Line("Q", "nonsense", 3.0)])
     form = grammar.Grammar("[ab]{3}", "regex")
-    (found,) = sample(WHOLE, Sampling(temperature=0), form=form)(engine, [list(b"Q")])
+    (found,) = SelfConsistency(WHOLE, 1, Sampling(temperature=0), form=form)(engine, [list(b"Q")])
     assert found.trace is not None
     (branch,) = found.trace["branches"]
     assert (branch["text"], branch["end"]) == ("aaa", "end")
@@ -154,3 +157,15 @@ def test_a_real_model_keeps_to_a_schema(smollm2: OpenVinoEngine) -> None:
     for text in ended:
         check(text)
         assert not re.search(r"\n|  ", text.split('"why"')[0])
+
+
+def test_a_form_of_a_task_file(tmp_path: Path) -> None:
+    script = tmp_path / "script.json"
+    script.write_text('[{"when": "?", "say": "certainly not", "weight": 9}]')
+    told: dict[str, Any] = {"engine": "scripted", "answer": "label:yes,no", "style": "plain"}
+    (free,) = decode(str(script), ["Well?"], "nucleus", **told)
+    (bound,) = decode(str(script), ["Well?"], "nucleus: {form: {regex: 'yes|no'}}", **told)
+    assert (free.answer, free.trace is not None) == (None, True)
+    assert bound.answer in ("yes", "no")
+    assert bound.trace is not None
+    assert bound.trace["branches"][0]["text"] in ("yes", "no")

@@ -239,3 +239,9 @@ def test_leaves_nothing_behind_when_the_page_cannot_be_put_in_place(tmp_path: Pa
     with pytest.raises(RunError, match="cannot be written"):
         write_report(tmp_path)
     assert not list(tmp_path.glob(".report-*"))
+
+
+def test_what_agents_wrote_before_they_answered_is_shown_as_text(html: str) -> None:
+    assert "chat</bdi> reasons" in html
+    assert "<i>saw</i>" not in html
+    assert "&lt;i&gt;saw&lt;/i&gt; a word" in html

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from limbeck.catalog.names import DECODERS, RULES, resolve
+from limbeck.catalog.names import DECODERS, GRAMMAR, RULES, resolve
 from limbeck.decoding.answers import YES_NO, AnswerKind, Number, Option, Pattern, Phrase, Words
 from limbeck.errors import ConfigError
 from limbeck.task import DecodeSection
@@ -66,9 +66,11 @@ def build_decoder(
     if name == "gate":
         then = resolve(DECODERS["cot"])(_policy(kind, told.cot, values), k=told.cot.k, at=told.cot.at)
         return make(choice(), then, margin=told.margin)
-    drawn = told.model_dump(exclude={"paths", "max_tokens", "aggregate", "stop", "threshold", "window"})
+    drawn = told.model_dump(exclude={"paths", "max_tokens", "aggregate", "stop", "threshold", "window", "form"})
     sampling = resolve("limbeck.decoding.sampling:Sampling")(**drawn)
-    return make(_policy(kind, told, values), paths=getattr(told, "paths", 1), sampling=sampling, seed=seed)
+    form = None if told.form is None else resolve(GRAMMAR)(*told.form.told)
+    paths = getattr(told, "paths", 1)
+    return make(_policy(kind, told, values), paths=paths, sampling=sampling, seed=seed, form=form)
 
 
 def _policy(kind: AnswerKind, told: Any, values: Sequence[str]) -> Any:

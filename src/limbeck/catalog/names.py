@@ -19,6 +19,7 @@ ENGINES = {
     "server": "limbeck.engines.service:connect",
 }
 FOLDERS = {"transformers", "masked"}
+GRAMMAR = "limbeck.decoding.grammar:Grammar"
 WIDTH = "limbeck.engines.width:remembered"
 EXPORTED = "limbeck.engines.exported:load"
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"

@@ -122,11 +122,6 @@ class SelfConsistency:
         return [draw(tree, self.policy) for tree in trees]
 
 
-def sample(policy: Policy, sampling: Sampling, *, seed: int = 0, form: Form | None = None) -> SelfConsistency:
-    """One path for each prompt: sampled, or greedy at temperature 0."""
-    return SelfConsistency(policy, 1, sampling, seed, form)
-
-
 def _begin(paths: Sequence[Path], logits: Floats, pick: Pick) -> None:
     """Draw each path's first token from the prompt's one row, shape [1, vocabulary]."""
     found = likeliest(logits, 2)

@@ -26,7 +26,7 @@ from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
 from limbeck.pool import Pool
-from limbeck.records import Item
+from limbeck.records import Item, Vote
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
@@ -149,7 +149,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
-        "disagreements": _disagreements(judged, truth) if judged.labels else [],
+        "disagreements": _disagreements(judged, truth, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
 
@@ -210,9 +210,10 @@ def _absent(*names: str, reason: str) -> dict[str, Any]:
     return dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
 
 
-def _disagreements(judged: Lesson, truth: Truth, most: int = 20) -> list[dict[str, Any]]:
+def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int = 20) -> list[dict[str, Any]]:
     """The items on which the workers disagree, the least certain first."""
     table = judged.table
+    reasons = {(vote.item, vote.worker): vote.rationale for vote in cast if vote.rationale}
     votes = [set(row[row >= 0].tolist()) for row in table.choices]
     split = [i for i, chosen in enumerate(votes) if len(chosen) > 1]
     found = []
@@ -223,6 +224,7 @@ def _disagreements(judged: Lesson, truth: Truth, most: int = 20) -> list[dict[st
                 "worker": name,
                 "label": table.labels[table.choices[i, w]],
                 "probabilities": table.probabilities[i, w].tolist(),
+                "rationale": (reasons.get((item.id, name)) or "")[:1000] or None,
             }
             for w, name in enumerate(table.workers)
             if table.choices[i, w] >= 0

@@ -13,16 +13,17 @@ from limbeck.report.shape import DisagreementPart, Metrics, VotePart
 
 MOST_CARDS = 24
 MOST_COLUMNS = 5
-LONGEST_TEXT = 900
+LONGEST_TEXT, LONGEST_REASON = 900, 400
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One agent's answer: the label it chose, and its share for each of the card's columns (None: no shares)."""
+    """One agent's answer: the label it chose, its share for each of the card's columns (None: no shares), and why."""
 
     worker: str
     label: str | None
     shares: list[float | None]
+    rationale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,12 @@ def _card(one: DisagreementPart, labels: Sequence[str]) -> Card:
     shown = _worth_showing(one, labels)
     others = len(shown) < len(labels)
     answers = [
-        Answer(cut(vote.worker or "unnamed", 60), vote.label, _shares(vote, labels, shown, others=others))
+        Answer(
+            cut(vote.worker or "unnamed", 60),
+            vote.label,
+            _shares(vote, labels, shown, others=others),
+            cut(vote.rationale, LONGEST_REASON) if vote.rationale else None,
+        )
         for vote in one.votes
     ]
     columns = [cut(label, 40) for label in shown] + (["all others"] if others else [])

@@ -197,6 +197,7 @@ class VotePart(Block):
     worker: str | None = None
     label: str | None = None
     probabilities: Numbers = Field(default_factory=list)
+    rationale: str | None = None
 
 
 class DisagreementPart(Block):

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from limbeck.task.values import Section, Share, empty_section, is_null, meaning, text
+from limbeck.task.values import MaybeText, Section, Share, empty_section, is_null, meaning, text
+
+
+def nothing(value: Any) -> Any:
+    """Null as None."""
+    return None if is_null(value) else value
+
 
 Word = BeforeValidator(text)
 Filled = BeforeValidator(empty_section)
@@ -58,7 +64,31 @@ class _Sampled(Section):
     min_p: MaybeShare = None
     typical_p: MaybeShare = None
     top_n_sigma: MaybePositive = None
+    entropy_theta: MaybePositive = None
+    no_repeat_ngram: Annotated[int | None, Field(strict=True, ge=1), BeforeValidator(meaning)] = None
     repetition_penalty: Annotated[float, Field(strict=True, ge=1, le=10), BeforeValidator(meaning)] = 1.0
+
+
+class FormSection(Section):
+    """What a sampled path must look like: exactly one of a JSON schema, a regular expression and a Lark grammar."""
+
+    json_schema: Annotated[MaybeText, Field(alias="json")] = None
+    regex: MaybeText = None
+    lark: MaybeText = None
+
+    @model_validator(mode="after")
+    def _one(self) -> FormSection:
+        if sum(value is not None for value in (self.json_schema, self.regex, self.lark)) != 1:
+            raise PydanticCustomError("limbeck", "needs exactly one of json, regex and lark")
+        return self
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """The text, and what it is written in."""
+        for said, language in ((self.json_schema, "json"), (self.regex, "regex"), (self.lark, "lark")):
+            if said is not None:
+                return said, language
+        raise AssertionError("validated: one of the three is there")
 
 
 class NucleusSection(_Sampled):
@@ -66,6 +96,7 @@ class NucleusSection(_Sampled):
 
     max_tokens: Length = 200
     top_p: MaybeShare = 0.9
+    form: Annotated[FormSection | None, BeforeValidator(nothing)] = None
 
 
 class ConsistencySection(_Sampled):
@@ -77,6 +108,7 @@ class ConsistencySection(_Sampled):
     stop: Stop = "none"
     threshold: Share = 0.95
     window: Annotated[int, Field(strict=True, ge=0, le=200), BeforeValidator(meaning)] = 5
+    form: Annotated[FormSection | None, BeforeValidator(nothing)] = None
 
 
 class GateSection(Section):
