@@ -58,6 +58,7 @@ MEANINGS = {
     "agents.decode.cot.at": "Where branches part: at the first token, or where the greedy path is least sure.",
     "agents.decode.cot.stop": "When there are enough branches, see [stopping](../explanation/decoding.md#stopping).",
     "agents.decode.cot.threshold": "For `stop: adaptive`: how sure it must be that the leader stays ahead.",
+    "agents.decode.cot.m": "For `stop: short`: how many branches must have answered.",
     "agents.decode.cot.window": "Branches that are started together; `0` is all. `stop` is asked after each window.",
     "agents.decode.self_consistency": "[Self-consistency](../explanation/decoding.md): sampled paths that vote.",
     "agents.decode.nucleus": "One sampled path, by default from the nucleus.",
@@ -67,7 +68,7 @@ MEANINGS = {
     "agents.decode.gate.margin": "How far the likeliest label's share must exceed the second's to be taken at once.",
     **{
         f"agents.decode.gate.cot{key}": f"As in `agents.decode.cot{key}`."
-        for key in ("", ".k", ".max_tokens", ".aggregate", ".at", ".stop", ".threshold", ".window")
+        for key in ("", ".k", ".max_tokens", ".aggregate", ".at", ".stop", ".threshold", ".m", ".window")
     },
     **{
         f"agents.decode.{name}.{key}": told
@@ -93,6 +94,7 @@ MEANINGS = {
     "agents.decode.self_consistency.aggregate": "How paths vote, as in `agents.decode.cot.aggregate`.",
     "agents.decode.self_consistency.stop": "When there are enough paths, as in `agents.decode.cot.stop`.",
     "agents.decode.self_consistency.threshold": "As in `agents.decode.cot.threshold`.",
+    "agents.decode.self_consistency.m": "As in `agents.decode.cot.m`.",
     "agents.decode.self_consistency.window": "Paths that are drawn together; `stop` is asked after each window.",
     "agents.long_text": "Which part of a text is kept when it is too long for the model. Such votes are flagged.",
     "committee": "How votes become labels.",
@@ -153,6 +155,7 @@ SOURCES = {
     "rules.none": "the whole tree",
     "rules.exact": "counting; see [stopping](../explanation/decoding.md#stopping)",
     "rules.adaptive": "Aggarwal et al., Let's sample step by step, EMNLP 2023, arXiv 2305.11860",
+    "rules.short": "Hassid et al., Don't overthink it, 2025, arXiv 2505.17813",
     "rules.window": "Li et al., Escape sky-high cost, ICLR 2024, arXiv 2401.10480",
     "aggregators.majority": "plain counting",
     "aggregators.weighted": "Nitzan & Paroush, Optimal decision rules in uncertain dichotomous choice situations, 1982",

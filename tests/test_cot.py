@@ -11,11 +11,12 @@ import pytest
 
 from limbeck.decoding.answers import YES_NO, Number, Phrase, Words
 from limbeck.decoding.base import Draw
+from limbeck.decoding.branches import of_facts
 from limbeck.decoding.choice import Choice
 from limbeck.decoding.cot import Cot
 from limbeck.decoding.gate import Gate
 from limbeck.decoding.paths import Limits, likeliest
-from limbeck.decoding.stopping import Adaptive, Exact, Window
+from limbeck.decoding.stopping import Adaptive, Exact, Short, Window, replay
 from limbeck.decoding.trees import Policy
 from limbeck.errors import EngineError
 from stories import Stories, margin
@@ -182,7 +183,20 @@ def test_an_exact_stop_drops_branches_that_are_still_growing() -> None:
     ways = {"1": 9.0, "2=1": 8.0, "so it is 1": 7.0, "o, this takes a very long time: 2": 6.0}
     (draw,) = drawn(cot(aggregate="majority", stop=Exact()), "x", stories={"x": ways})
     assert [branch["end"] for branch in branches(draw)] == ["end", "end", "end", "dropped"]
-    assert draw.decoded == len("1") + len("2=1") + 2 * len("so it is 1")
+    # The end is found one step after the last letter; by then the dropped branch has said one letter more.
+    assert draw.decoded == len("1") + len("2=1") + len("so it is 1") + len("so it is 1") + 1
+
+
+def test_the_short_rule_grows_what_its_replay_says() -> None:
+    ways = {"1": 9.0, "so it is, I think, 2": 8.0, "it is 1": 7.0, "let me think: 3": 6.0}
+    stories = {"x": ways}
+    (whole,) = drawn(cot(), "x", stories=stories)
+    (early,) = drawn(cot(stop=Short(2)), "x", stories=stories)
+    outcome = replay([of_facts(one) for one in branches(whole)], Short(2))
+    assert early.trace is not None
+    assert early.trace["why"] == outcome.why
+    assert (early.answer, early.decoded) == (outcome.verdict.answer, outcome.tokens)
+    assert [branch["end"] for branch in branches(early)] == ["end", "dropped", "end", "dropped"]
 
 
 def test_options_get_scores() -> None:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limbeck.decoding.branches import Branch, of_facts
-from limbeck.decoding.stopping import Adaptive, Exact, Never, Rule, Window, replay
+from limbeck.decoding.stopping import Adaptive, Exact, Never, Rule, Short, Window, replay
 from limbeck.decoding.voting import WEIGHINGS, decide, masses
 
-RULES: tuple[Rule, ...] = (Never(), Exact(), Adaptive(), Adaptive(0.8), Window(2), Window(5))
+RULES: tuple[Rule, ...] = (Never(), Exact(), Adaptive(), Adaptive(0.8), Window(2), Window(5), Short(2))
 
 
 def branch(answer: str | None, margin: float | None = 1.0, *, end: str = "end", tokens: int = 10) -> Branch:
@@ -77,12 +77,14 @@ def test_an_exact_stop_gives_the_answer_of_all_branches(tree: list[Branch], weig
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.identity))
-@given(tree=trees)
-def test_laws_of_replays(rule: Rule, tree: list[Branch]) -> None:
-    outcome = replay(tree, rule, weighing="majority")
+@given(tree=trees, window=st.integers(0, 4))
+def test_laws_of_replays(rule: Rule, tree: list[Branch], window: int) -> None:
+    outcome = replay(tree, rule, weighing="majority", window=window)
     assert outcome.used <= len(tree)
-    assert outcome.verdict == decide(tree[: outcome.used], "majority")
+    assert outcome.tokens <= sum(one.tokens for one in tree)
     assert outcome.used == len(tree) or outcome.why != "all branches"
+    if not rule.early:
+        assert outcome.verdict == decide(tree[: outcome.used], "majority")
 
 
 def test_the_exact_stop_by_hand() -> None:
@@ -110,6 +112,16 @@ def test_windows_by_hand() -> None:
     assert rule([branch("a"), branch("a")], 9, "sum") == "window: 2 branches agree"
     assert rule([branch("a"), branch("b"), branch("b")], 9, "sum") == "window: 2 branches agree"
     assert rule([branch("a"), branch("a", end="length")], 9, "sum") is None
+
+
+def test_the_first_to_end_decide_by_hand() -> None:
+    tree = [branch("a", tokens=9), branch("b", tokens=3), branch("b", tokens=5), branch(None, tokens=1)]
+    outcome = replay(tree, Short(2), weighing="sum")
+    # The third ends at its fifth token and one step more; by then the first has said six.
+    assert (outcome.verdict.answer, outcome.tokens) == ("b", 6 + 3 + 5 + 1)
+    assert outcome.why == "short: 2 branches have answered"
+    assert replay(tree, Short(2), weighing="sum", window=1).tokens == 9 + 3
+    assert replay(tree, Short(9), weighing="sum").why == "all branches"
 
 
 def test_a_stored_tree_is_the_same_tree() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.decoding.branches import Branch, of_facts
-from limbeck.decoding.stopping import Adaptive, Exact, Never, Rule, Window, replay
+from limbeck.decoding.stopping import Adaptive, Exact, Never, Rule, Short, Window, replay
 from limbeck.evaluation.intervals import mean_estimate
 
 RESULTS = Path(__file__).parent / "results"
@@ -27,6 +27,8 @@ POLICIES: Mapping[str, tuple[Rule, str, int]] = {
     "surest branch alone (max Δ)": (Never(), "max", 10),
     "majority": (Never(), "majority", 10),
     "confidence-weighted": (Never(), "confidence", 10),
+    "sum of Δ, first 4 to end": (Short(4), "sum", 0),
+    "sum of Δ, first 3 to end": (Short(3), "sum", 0),
     "sum of Δ, exact stop": (Exact(), "sum", 1),
     "sum of Δ, adaptive 0.95": (Adaptive(0.95), "sum", 1),
     "sum of Δ, adaptive 0.9": (Adaptive(0.9), "sum", 1),

@@ -66,7 +66,7 @@ def build_decoder(
     if name == "gate":
         then = resolve(DECODERS["cot"])(_policy(kind, told.cot, values), k=told.cot.k, at=told.cot.at)
         return make(choice(), then, margin=told.margin)
-    drawn = told.model_dump(exclude={"paths", "max_tokens", "aggregate", "stop", "threshold", "window", "form"})
+    drawn = told.model_dump(exclude={"paths", "max_tokens", "aggregate", "stop", "threshold", "m", "window", "form"})
     sampling = resolve("limbeck.decoding.sampling:Sampling")(**drawn)
     form = None if told.form is None else resolve(GRAMMAR)(*told.form.told)
     paths = getattr(told, "paths", 1)
@@ -77,12 +77,16 @@ def _policy(kind: AnswerKind, told: Any, values: Sequence[str]) -> Any:
     """How branches end, vote and suffice; a decoder with a single branch has nothing to say of the latter two."""
     stop = getattr(told, "stop", "none")
     rule = resolve(RULES[stop])
-    made = {"adaptive": lambda: rule(told.threshold), "window": lambda: rule(told.window or 5)}.get(stop, rule)()
+    settings = {
+        "adaptive": lambda: rule(told.threshold),
+        "window": lambda: rule(told.window or 5),
+        "short": lambda: rule(told.m),
+    }
     return resolve("limbeck.decoding.trees:Policy")(
         kind,
         max_tokens=told.max_tokens,
         aggregate=getattr(told, "aggregate", "sum"),
-        stop=made,
+        stop=settings.get(stop, rule)(),
         window=getattr(told, "window", 0),
         values=tuple(values),
     )

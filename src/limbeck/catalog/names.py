@@ -36,6 +36,7 @@ RULES = {
     "exact": "limbeck.decoding.stopping:Exact",
     "adaptive": "limbeck.decoding.stopping:Adaptive",
     "window": "limbeck.decoding.stopping:Window",
+    "short": "limbeck.decoding.stopping:Short",
 }
 AGGREGATORS = {
     "majority": "limbeck.aggregation.majority:Majority",

@@ -168,6 +168,7 @@ def _grow(
         steps = zip(alive, tokens.tolist(), logs.tolist(), margins.tolist(), strict=True)
         for i, token, log, margin in steps:
             herd.step(i, token, log=log, margin=margin)
+        herd.settle()
         rows = [row for row, i in enumerate(alive) if not paths[i].end]
         alive = [i for i in alive if not paths[i].end]
 
@@ -185,6 +186,7 @@ class _Herd:
     def __init__(self, tokenizer: Tokenizer, paths: Sequence[Path], limits: Limits, watch: Watch | None) -> None:
         self._tokenizer, self._paths, self._limits, self._watch = tokenizer, paths, limits, watch
         self._said = [bytearray() for _ in paths]
+        self._news: list[int] = []
 
     def start(self) -> list[int]:
         """Look at the last tokens that the paths came with; who goes on."""
@@ -192,6 +194,7 @@ class _Herd:
             first = path.tokens.pop()
             self._said[i] += b"".join(self._tokenizer.spell(path.tokens))
             self.step(i, first, log=path.logs.pop(), margin=path.margins.pop())
+        self.settle()
         return [i for i, path in enumerate(self._paths) if not path.end]
 
     def step(self, i: int, token: int, *, log: float, margin: float) -> None:
@@ -229,9 +232,16 @@ class _Herd:
         for values in (path.tokens, path.logs, path.margins):
             del values[kept:]
 
-    def _ended(self, i: int, why: str) -> None:
-        self._paths[i].end = why
-        if self._watch is not None:
+    def settle(self) -> None:
+        """Tell who has ended in this step, once all have taken it, and drop those whom nobody needs any more."""
+        news, self._news = self._news, []
+        if self._watch is None:
+            return
+        for i in news:
             for other in self._watch(i):
                 if not self._paths[other].end:
                     self._paths[other].end = "dropped"
+
+    def _ended(self, i: int, why: str) -> None:
+        self._paths[i].end = why
+        self._news.append(i)

@@ -7,7 +7,7 @@ without a model. Knows nothing of engines or of what the answers mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from scipy.special import betainc
@@ -22,6 +22,11 @@ class Rule(Protocol):
     @property
     def identity(self) -> str:
         """The rule and its parameters, for keys."""
+        ...
+
+    @property
+    def early(self) -> bool:
+        """Whether it is asked each time a branch ends, and branches that still grow are dropped; else after windows."""
         ...
 
     def __call__(self, done: Sequence[Branch], left: int, weighing: str) -> str | None:
@@ -40,6 +45,7 @@ class Never:
     """All branches are taken."""
 
     identity: str = "none"
+    early: bool = False
 
     def __call__(self, done: Sequence[Branch], left: int, weighing: str) -> str | None:
         """None."""
@@ -55,6 +61,7 @@ class Exact:
     """
 
     identity: str = "exact"
+    early: bool = True
 
     def __call__(self, done: Sequence[Branch], left: int, weighing: str) -> str | None:
         """Stop when the lead exceeds what can still come."""
@@ -71,6 +78,7 @@ class Adaptive:
     """
 
     threshold: float = 0.95
+    early: bool = False
 
     @property
     def identity(self) -> str:
@@ -90,6 +98,7 @@ class Window:
     """The last `size` branches all agree (early-stopping self-consistency, Li et al. 2024, arXiv 2401.10480)."""
 
     size: int = 5
+    early: bool = False
 
     @property
     def identity(self) -> str:
@@ -102,6 +111,28 @@ class Window:
         answers = [branch.answer if branch.votes else None for branch in done[-self.size :]]
         agree = len(answers) == self.size and len(set(answers)) == 1 and answers[0] is not None
         return f"window: {self.size} branches agree" if agree else None
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The first `m` branches to end with an answer decide; longer ones are dropped where they stand.
+
+    Short chains of thought are the likelier ones to be right (short-m@k, Hassid et al. 2025, arXiv 2505.17813).
+    """
+
+    m: int = 4
+    early: bool = True
+
+    @property
+    def identity(self) -> str:
+        """The number."""
+        return f"short:{self.m}"
+
+    def __call__(self, done: Sequence[Branch], left: int, weighing: str) -> str | None:
+        """Stop when so many have answered."""
+        del left, weighing
+        voted = sum(branch.votes for branch in done)
+        return f"short: {voted} branches have answered" if voted >= self.m else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +152,43 @@ class Outcome:
     why: str
 
 
-def replay(tree: Sequence[Branch], rule: Rule, *, weighing: str = "sum", window: int = 1) -> Outcome:
+def replay(tree: Sequence[Branch], rule: Rule, *, weighing: str = "sum", window: int = 0) -> Outcome:
     """What another policy would have decided on a stored tree, and what it would have spent; needs no model.
 
+    Branches of a window grow side by side, a token each at a time, as they do when they are grown.
+
     Args:
-        tree: all branches by rank.
-        rule: asked after every `window` branches.
+        tree: all branches by rank, none of them dropped.
+        rule: see `Rule`.
         weighing: how branches vote.
-        window: branches that are started together.
+        window: branches that are started together; 0 = all.
     """
-    for used in range(window, len(tree), window):
-        why = rule(tree[:used], len(tree) - used, weighing)
-        if why is not None:
-            return _outcome(tree[:used], weighing, why)
-    return _outcome(tree, weighing, "all branches")
+    taken: list[Branch] = []
+    size = window or max(1, len(tree))
+    for start in range(0, len(tree), size):
+        stage = tree[start : start + size]
+        if rule.early:
+            steps = sorted({_ends_at(branch) for branch in stage})
+            for step in steps:
+                now = [*taken, *(branch if _ends_at(branch) <= step else _dropped(branch, step) for branch in stage)]
+                ended = [branch for branch in now if branch.end != "dropped"]
+                why = rule(ended, len(tree) - len(ended), weighing)
+                if why is not None:
+                    return _outcome(now, weighing, why)
+        taken += stage
+        why = rule(taken, len(tree) - len(taken), weighing)
+        if why is not None and len(taken) < len(tree):
+            return _outcome(taken, weighing, why)
+    return _outcome(taken, weighing, "all branches")
+
+
+def _ends_at(branch: Branch) -> int:
+    """The step at which a branch is found to have ended: one more than its tokens where the model says the end."""
+    return branch.tokens + (branch.end == "end")
+
+
+def _dropped(branch: Branch, step: int) -> Branch:
+    return replace(branch, end="dropped", tokens=min(branch.tokens, step))
 
 
 def _outcome(taken: Sequence[Branch], weighing: str, why: str) -> Outcome:

@@ -148,13 +148,13 @@ class Grove:
     def stage(self, sprouts: Sequence[Sprout], *, pick: Pick | None = None) -> None:
         """Grow some sprouts to their ends in one batch and add them to their trees.
 
-        Where the rule is exact, branches that nobody needs any more are dropped while they grow.
+        Where the rule is an early one, branches that nobody needs any more are dropped while they grow.
         """
         if not self._fresh:
             self.engine.restore(self._forks)
         self._fresh = False
         policy, tokenizer = self._policy, self.engine.tokenizer
-        watch = self._watch(sprouts) if policy.stop.identity == "exact" else None
+        watch = self._watch(sprouts) if policy.stop.early else None
         paths = [sprout.path for sprout in sprouts]
         write(self.engine, paths, [s.parent for s in sprouts], limits=policy.limits, pick=pick, watch=watch)
         replies = self._replies(sprouts) if policy.kind.cue else {}
@@ -196,7 +196,7 @@ class Grove:
         return dict(zip(whole, asked, strict=True))
 
     def _watch(self, sprouts: Sequence[Sprout]) -> Watch:
-        """Once the rest cannot overturn a tree's leader, its other paths are dropped."""
+        """Once a tree has enough branches, its other paths are dropped."""
         mates: dict[int, list[int]] = {}
         for number, sprout in enumerate(sprouts):
             mates.setdefault(sprout.prompt, []).append(number)

@@ -28,7 +28,7 @@ MaybeShare = Annotated[float | None, Field(strict=True, gt=0, le=1, allow_inf_na
 Length = Annotated[int, Field(strict=True, ge=1, le=4096), BeforeValidator(meaning)]
 Branches = Annotated[int, Field(strict=True, ge=1, le=200), BeforeValidator(meaning)]
 Aggregate = Annotated[Literal["sum", "max", "majority", "confidence"], Word]
-Stop = Annotated[Literal["none", "exact", "adaptive", "window"], Word]
+Stop = Annotated[Literal["none", "exact", "adaptive", "window", "short"], Word]
 
 
 class ChoiceSection(Section):
@@ -52,6 +52,7 @@ class CotSection(Section):
     at: Annotated[Literal["first", "uncertain"], Word] = "first"
     stop: Stop = "none"
     threshold: Share = 0.95
+    m: Branches = 4
     window: Annotated[int, Field(strict=True, ge=0, le=200), BeforeValidator(meaning)] = 0
 
 
@@ -107,6 +108,7 @@ class ConsistencySection(_Sampled):
     aggregate: Aggregate = "majority"
     stop: Stop = "none"
     threshold: Share = 0.95
+    m: Branches = 4
     window: Annotated[int, Field(strict=True, ge=0, le=200), BeforeValidator(meaning)] = 5
     form: Annotated[FormSection | None, BeforeValidator(nothing)] = None
 
