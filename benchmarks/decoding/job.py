@@ -105,7 +105,9 @@ class Weights:
     def _write_torch(self, target: Path) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()
         file = self.q8_0()
         read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
         # A model read from GGUF counts as quantised and will not be saved; its numbers in a plain one will.

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache
+from transformers.utils.logging import disable_progress_bar
 
 from job import Outcome, Run, Weights
 
@@ -25,6 +26,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 
 def open_model(weights: Weights, form: str, threads: int = 2) -> Any:
     torch.set_num_threads(threads)
+    disable_progress_bar()
     return AutoModelForCausalLM.from_pretrained(weights.torch(), dtype=getattr(torch, form)).eval()
 
 
