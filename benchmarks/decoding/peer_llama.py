@@ -1,8 +1,9 @@
 """The job on llama-cpp-python, at the level of its C interface.
 
-Each question is read once; its cells of the cache are shared by its k branches (`llama_memory_seq_cp` in a unified
-cache copies no numbers). Several questions' branches make one batch; a path that has ended leaves it. Only last
-tokens are projected, logits are read in place, and the batch is filled through NumPy views.
+Each question is read once, and `llama_memory_seq_cp` gives each of its k branches the cache: without copying a number
+where all share one cache, by a copy where each has a cache of its own. Several questions' branches make one batch; a
+path that has ended leaves it. Only last tokens are projected, logits are read in place, and the batch is filled through
+NumPy views.
 Compile the package for this very processor, or the contest is not fair:
 CMAKE_ARGS="-DGGML_NATIVE=ON" pip install --no-binary llama-cpp-python llama-cpp-python
 Knows nothing of limbeck's engine.
@@ -20,9 +21,13 @@ import numpy as np
 from job import Outcome, Run, Weights
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    f"{form}, {questions} questions at a time": {"form": form, "questions": questions}
+    f"{form}, {questions} questions at a time, {'one cache' if unified else 'a cache each'}": {
+        "form": form,
+        "questions": questions,
+        "unified": unified,
+    }
     for form in ("q8_0", "bf16")
-    for questions in (1, 4, 10)
+    for questions, unified in ((1, True), (1, False), (4, True), (4, False), (10, False))
 }
 WIDEST = 4096
 
@@ -82,9 +87,11 @@ def _quiet(level: int, text: bytes, data: Any) -> None:
     """llama.cpp's own messages are dropped; its failures come back as return values."""
 
 
-def make(weights: Weights, *, form: str, questions: int, k: int, limit: int, longest: int) -> Run:
+def make(weights: Weights, *, form: str, questions: int, unified: bool, k: int, limit: int, longest: int) -> Run:
     file = weights.q8_0() if form == "q8_0" else weights.bf16()
-    session = Session(str(file), rows=questions * k, cells=questions * (longest + k * limit) + 64)
+    rows = questions * k
+    cells = questions * longest + rows * limit if unified else rows * (longest + limit)
+    session = Session(str(file), rows=rows, cells=cells + 64 * rows, unified=unified)
     ends = weights.tokenizer.end
 
     def run(prompts: Sequence[Sequence[int]], k: int, limit: int) -> Outcome:

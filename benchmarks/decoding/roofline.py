@@ -65,7 +65,7 @@ def sizes(folder: Path) -> Sizes:
     model = ov.Core().read_model(folder / "openvino_model.xml")
     shapes = []
     for node in model.get_ordered_ops():
-        if node.get_type_name() == "MatMul" and _is_constant(node.input_value(1).get_node()):
+        if node.get_type_name() == "MatMul" and is_constant(node.input_value(1).get_node()):
             outputs, inputs = (side.get_length() for side in node.input_value(1).partial_shape)
             shapes.append((outputs, inputs))
     head = max(shapes)
@@ -83,10 +83,11 @@ def _row(shape: ov.PartialShape) -> int:
     return int(np.prod([side.get_length() for side in shape if side.is_static]))
 
 
-def _is_constant(node: ov.Node) -> bool:
+def is_constant(node: ov.Node) -> bool:
+    """Whether a value hangs on constants only, such as weights with their scales."""
     if node.get_type_name() == "Constant":
         return True
-    return node.get_input_size() > 0 and all(_is_constant(value.get_node()) for value in node.input_values())
+    return node.get_input_size() > 0 and all(is_constant(value.get_node()) for value in node.input_values())
 
 
 def products(shapes: tuple[Shape, ...], rows: int, *, form: str, threads: int = 2) -> float:

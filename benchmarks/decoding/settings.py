@@ -27,6 +27,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from limbeck.engines.openvino import OpenVinoEngine, _project_last_token_only, load
+from roofline import is_constant
 
 SHIPPED: dict[str, Any] = {
     "INFERENCE_NUM_THREADS": 2,
@@ -91,16 +92,10 @@ def dequantise(model: ov.Model) -> None:
 def plain_weights(product: ov.Node) -> npt.NDArray[np.float32] | None:
     """The weights of a product as numbers, or None where its second operand is no constant."""
     value = product.input_value(1)
-    if value.partial_shape.is_dynamic or not _is_constant(value.get_node()):
+    if value.partial_shape.is_dynamic or not is_constant(value.get_node()):
         return None
     folded = ov.Core().compile_model(ov.Model([ops.result(value)], []), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return np.array(folded([])[0], np.float32)
-
-
-def _is_constant(node: ov.Node) -> bool:
-    if node.get_type_name() == "Constant":
-        return True
-    return node.get_input_size() > 0 and all(_is_constant(value.get_node()) for value in node.input_values())
 
 
 def joint_speeds(engines: list[OpenVinoEngine]) -> dict[str, float]:

@@ -111,14 +111,13 @@ def contest(mine: Run, name: str, options: argparse.Namespace, *, weights: Weigh
         name: figures(spent[name], found[name], len(few)),
     }
     own_speed, rival_speed = (result[who]["tokens per second"] for who in ("limbeck", name))
-    naive = options.k * sum(map(len, few)) + (sum(map(len, few)) if name in SLOW else 0)
     return {
         "settings": settings_of(options, name),
         "versions": {package: version(package) for package in packages},
         **trial,
         **result,
         "limbeck is times faster": own_speed / rival_speed,
-        "prompt tokens saved against one reading a branch": naive - sum(map(len, few)),
+        "prompt tokens saved against one reading a branch": options.k * sum(map(len, prompts)) - found["limbeck"].read,
         "same greedy path, first half": agreement(found["limbeck"], found[name]),
     }
 
@@ -140,6 +139,7 @@ def settings_of(options: argparse.Namespace, name: str) -> dict[str, Any]:
         "k": options.k,
         "tokens": options.tokens,
         "questions": options.questions,
+        "limbeck's questions at a time": options.width,
         "rival's questions": options.few if name in SLOW else options.questions,
     }
 
@@ -206,7 +206,7 @@ def main() -> None:
         try:
             part[name] = contest(mine, name, options, weights=weights, prompts=prompts) | {"run": circumstances()}
         except ImportError as error:
-            part[name] = {"not installed": str(error)}
+            part.setdefault(name, {"not installed": str(error)})
             print(f"  not installed: {error}", flush=True)
         else:
             print(f"  limbeck is {part[name]['limbeck is times faster']:.2f} times faster", flush=True)
