@@ -20,7 +20,7 @@ def open_engine(weights: Weights, cache: Path) -> OpenVinoEngine:
     return load(weights.source, cache)
 
 
-def make(engine: Engine, *, questions: int = 10) -> Run:
+def make(engine: Engine, *, questions: int = 4) -> Run:
     """So many questions at a time: one ragged reading, then all their branches in one batch.
 
     This is the place to put `limbeck.decoding.cot` in: whatever takes (prompts, k, limit) and gives an `Outcome`.

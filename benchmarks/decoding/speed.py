@@ -177,7 +177,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--width", type=int, default=10, help="limbeck's questions at a time")
+    parser.add_argument("--width", type=int, default=4, help="limbeck's questions at a time")
     parser.add_argument("--against", nargs="*", choices=RIVALS, default=list(RIVALS))
     parser.add_argument("--no-floor", action="store_true", help="leave out what is achieved of the floor")
     parser.add_argument("--again", action="store_true")
