@@ -22,6 +22,7 @@ from limbeck.engines.base import Floats, Tokenizer
 from limbeck.engines.container import Container
 from limbeck.engines.gguf import converted, inspect
 from limbeck.engines.reference import Agreement, check
+from limbeck.engines.regrouping import group_of
 from limbeck.engines.rows import Rows
 from limbeck.engines.tokens import ByteTokenizer
 from limbeck.errors import EngineError
@@ -61,10 +62,13 @@ class OpenVinoEngine:
             model = core.read_model(folder / "openvino_model.xml")
             _demand_inputs(model, folder)
             _project_last_token_only(model)
+            self._group = group_of(model)
             compiled = core.compile_model(
                 model,
                 "CPU",
                 {
+                    # Another size than that of the weights' groups would switch 8-bit products off.
+                    **({"DYNAMIC_QUANTIZATION_GROUP_SIZE": str(self._group)} if self._group else {}),
                     "INFERENCE_NUM_THREADS": self._threads,
                     "INFERENCE_PRECISION_HINT": "f32",
                     # In its default precision a restored snapshot scores otherwise than the fresh prefix, by up to
@@ -94,7 +98,7 @@ class OpenVinoEngine:
     @property
     def identity(self) -> str:
         """The model file's sha256, the engine and its version."""
-        return f"openvino:{ov.__version__.split('-')[0]}:cache-f32:{self._source}"
+        return f"openvino:{ov.__version__.split('-')[0]}:cache-f32:group-{self._group}:{self._source}"
 
     def reset(self) -> None:
         """Forget everything: one empty row again."""
