@@ -213,7 +213,7 @@ def _absent(*names: str, reason: str) -> dict[str, Any]:
 def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int = 20) -> list[dict[str, Any]]:
     """The items on which the workers disagree, the least certain first."""
     table = judged.table
-    reasons = {(vote.item, vote.worker): vote.rationale for vote in cast if vote.rationale}
+    reasons = {(vote.item, vote.worker): vote.rationale for vote in cast if vote.rationale is not None}
     votes = [set(row[row >= 0].tolist()) for row in table.choices]
     split = [i for i, chosen in enumerate(votes) if len(chosen) > 1]
     found = []
@@ -224,8 +224,8 @@ def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int
                 "worker": name,
                 "label": table.labels[table.choices[i, w]],
                 "probabilities": table.probabilities[i, w].tolist(),
-                "rationale": (reasons.get((item.id, name)) or "")[:1000] or None,
             }
+            | ({"rationale": reasons[item.id, name][:1000]} if (item.id, name) in reasons else {})
             for w, name in enumerate(table.workers)
             if table.choices[i, w] >= 0
         ]
