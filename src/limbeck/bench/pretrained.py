@@ -5,6 +5,8 @@ Knows nothing of the job.
 
 from __future__ import annotations
 
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ def folder(weights: Weights) -> Path:
     def write(target: Path) -> None:
         disable_progress_bar()
         file = weights.q8_0()
-        read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        with redirect_stderr(StringIO()):  # a bar of its own that nothing else turns off
+            read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
         # A model read from GGUF counts as quantised and will not be saved; its numbers in a plain one will.
         config = type(read.config)(**{k: v for k, v in read.config.to_dict().items() if k != "quantization_config"})
         plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
