@@ -237,6 +237,8 @@ def _takes(option: click.Option) -> str:
         return _either([str(choice) for choice in option.type.choices])
     if isinstance(option.type, click.Path):
         return "a path"
+    if isinstance(option.type, click.IntRange):
+        return f"a whole number, at least {option.type.min}"
     return "a number above 0" if isinstance(option.type, click.FloatRange) else option.type.name
 
 

@@ -57,11 +57,14 @@ def test_help_has_an_example(verb: tuple[str, ...], shell: Shell) -> None:
 
 
 def test_the_verbs_are_those_promised() -> None:
-    promised = "init doctor plan run decode status report export predict models"
+    promised = "init doctor plan run decode status report export predict models bench"
     assert set(commands.commands) == set(promised.split())
     models = commands.commands["models"]
     assert isinstance(models, click.Group)
     assert set(models.commands) == {"list", "pull", "import", "verify"}
+    bench = commands.commands["bench"]
+    assert isinstance(bench, click.Group)
+    assert set(bench.commands) == {"decode"}
 
 
 def calls(done: Path) -> dict[str, list[object]]:

@@ -18,8 +18,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from questions import Problem, problems
-
 from limbeck.decoding.answers import Number
 from limbeck.decoding.consistency import SelfConsistency
 from limbeck.decoding.cot import Cot
@@ -28,6 +26,7 @@ from limbeck.decoding.trees import Policy
 from limbeck.engines.base import HOLE, Message
 from limbeck.engines.openvino import load
 from machine import describe
+from questions import Problem, problems
 
 RESULTS = Path(__file__).parent / "results" / "trees"
 SYSTEM = "You are a helpful assistant."

@@ -26,8 +26,8 @@ import numpy.typing as npt
 import openvino as ov
 from openvino import opset13 as ops
 
+from limbeck.bench.roofline import is_constant
 from limbeck.engines.openvino import OpenVinoEngine, _project_last_token_only, load
-from roofline import is_constant
 
 SHIPPED: dict[str, Any] = {
     "INFERENCE_NUM_THREADS": 2,

@@ -6,10 +6,8 @@ Knows nothing of how anything is done.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from rich.console import Group
 import limbeck
 from limbeck import console
 from limbeck.assets.store import Store
+from limbeck.bench.command import bench
 from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
@@ -59,29 +58,13 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A verb with --json and --quiet, and an example at the end of its help."""
-
-    def decorate(function: Callable[..., Any]) -> click.Command:
-        @wraps(function)
-        def inner(*args: Any, as_json: bool, quiet: bool, **options: Any) -> None:
-            with console.until_hung_up():
-                function(*args, out=console.Console(as_json=as_json, quiet=quiet), **options)
-
-        inner = click.option("--quiet", is_flag=True, help="Print errors only.")(inner)
-        inner = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(inner)
-        return click.command(epilog=f"Example: {example}")(inner)
-
-    return decorate
-
-
 @click.group(epilog="Example: limbeck init reviews.csv, then limbeck run task.yaml")
 @click.version_option(limbeck.__version__, prog_name="limbeck")
 def commands() -> None:
     """Label texts with a committee of small language models on this machine, and keep a model of your own."""
 
 
-@command("limbeck init reviews.csv")
+@console.command("limbeck init reviews.csv")
 @click.argument("source", type=FILE)
 @click.option("--task", "target", type=FILE, default=Path("task.yaml"), show_default=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
@@ -96,7 +79,7 @@ def init(source: Path, target: Path, *, force: bool, out: console.Console) -> No
     )
 
 
-@command("limbeck doctor")
+@console.command("limbeck doctor")
 @click.option("--repair", "folder", type=FOLDER, help="Save what can be read of this run's damaged ledger.")
 def doctor(folder: Path | None, out: console.Console) -> None:
     """Say what works on this machine, what is missing, and what to do about it."""
@@ -115,7 +98,7 @@ def models() -> None:
     """List, fetch, add and check models, encoders and data sets."""
 
 
-@command("limbeck models list")
+@console.command("limbeck models list")
 def models_list(out: console.Console) -> None:
     """Show everything that has a name here."""
     store = Store()
@@ -127,7 +110,7 @@ def models_list(out: console.Console) -> None:
     out.result(rows, console.table(rows))
 
 
-@command("limbeck models pull smollm2-135m-instruct")
+@console.command("limbeck models pull smollm2-135m-instruct")
 @click.argument("names", nargs=-1, required=True)
 def models_pull(names: tuple[str, ...], out: console.Console) -> None:
     """Fetch assets by name, verify them and keep them."""
@@ -136,7 +119,7 @@ def models_pull(names: tuple[str, ...], out: console.Console) -> None:
     out.result(folders, "\n".join(f"{name}: {folder}" for name, folder in folders.items()))
 
 
-@command("limbeck models import my-model.gguf")
+@console.command("limbeck models import my-model.gguf")
 @click.argument("file", type=FILE)
 def models_import(file: Path, out: console.Console) -> None:
     """Add a GGUF file of your own, or an archive that was brought by hand."""
@@ -146,7 +129,7 @@ def models_import(file: Path, out: console.Console) -> None:
     out.result({"name": asset.name, **told}, "\n".join(filter(None, [console.pairs(told), text])))
 
 
-@command("limbeck models verify")
+@console.command("limbeck models verify")
 @click.argument("name", required=False)
 def models_verify(name: str | None, out: console.Console) -> None:
     """Hash every file anew and compare it with what it must be."""
@@ -156,7 +139,7 @@ def models_verify(name: str | None, out: console.Console) -> None:
         raise click.exceptions.Exit(1)
 
 
-@command("limbeck plan task.yaml")
+@console.command("limbeck plan task.yaml")
 @click.argument("task", type=FILE)
 def plan(task: Path, out: console.Console) -> None:
     """Time a pilot of some 20 items and predict what the run will cost. Changes nothing."""
@@ -167,7 +150,7 @@ def plan(task: Path, out: console.Console) -> None:
     out.result(found, console.plan(found))
 
 
-@command("limbeck run task.yaml --run runs/reviews")
+@console.command("limbeck run task.yaml --run runs/reviews")
 @click.argument("task", type=FILE)
 @click.option("--run", "folder", type=FOLDER, help="Run folder.  [default: runs/NAME, NAME from the task file]")
 @click.option("--watts", type=click.FloatRange(min=0, min_open=True), help="The machine's draw, if you measured it.")
@@ -192,7 +175,7 @@ def run(task: Path, folder: Path | None, watts: float | None, out: console.Conso
     )
 
 
-@command("limbeck decode --model smollm2-135m-instruct 'Tom has 3 apples and buys 5 more. How many are there?'")
+@console.command("limbeck decode --model smollm2-135m-instruct 'Tom has 3 apples and buys 5 more. How many are there?'")
 @click.argument("prompts", nargs=-1)
 @click.option(
     "--model", required=True, help="A name, a .gguf file, a model folder, hf:owner/name, or a server's model."
@@ -222,7 +205,7 @@ def decode(prompts: tuple[str, ...], style: Any, source: Path | None, out: conso
     out.result(rows, shown)
 
 
-@command("limbeck status runs/reviews")
+@console.command("limbeck status runs/reviews")
 @click.argument("folder", type=FOLDER)
 def status(folder: Path, out: console.Console) -> None:
     """Say where a run stands."""
@@ -230,7 +213,7 @@ def status(folder: Path, out: console.Console) -> None:
     out.result(found, console.pairs(found))
 
 
-@command("limbeck report runs/reviews")
+@console.command("limbeck report runs/reviews")
 @click.argument("folder", type=FOLDER)
 def report(folder: Path, out: console.Console) -> None:
     """Write the report of a finished run anew."""
@@ -238,7 +221,7 @@ def report(folder: Path, out: console.Console) -> None:
     out.result({"report": str(page)}, str(page))
 
 
-@command("limbeck export runs/reviews --to parquet")
+@console.command("limbeck export runs/reviews --to parquet")
 @click.argument("folder", type=FOLDER)
 @click.option("--to", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="Format.")
 def export(folder: Path, kind: str, out: console.Console) -> None:
@@ -256,7 +239,7 @@ def export(folder: Path, kind: str, out: console.Console) -> None:
     out.result({"file": str(path)}, str(path))
 
 
-@command("limbeck predict runs/reviews new.csv > labels.csv")
+@console.command("limbeck predict runs/reviews new.csv > labels.csv")
 @click.argument("folder", type=FOLDER)
 @click.argument("texts", type=FILE)
 @click.option("--out", "target", type=FILE, help="File to write.  [default: the terminal]")
@@ -283,3 +266,4 @@ for _name, _verb in (
 ):
     models.add_command(_verb, _name)
 commands.add_command(models)
+commands.add_command(bench)

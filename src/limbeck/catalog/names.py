@@ -68,6 +68,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "agents.engine": tuple(ENGINES),
 }
 EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu", "llguidance": "grammar"}
+EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench"}
 
 
 def resolve(reference: str) -> Any:

@@ -13,11 +13,13 @@ from limbeck.console.terminal import (
     until_hung_up,
     writing,
 )
+from limbeck.console.verb import command
 
 __all__ = [
     "Console",
     "Patience",
     "checklist",
+    "command",
     "complain",
     "pairs",
     "plan",

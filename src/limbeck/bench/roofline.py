@@ -90,7 +90,7 @@ def is_constant(node: ov.Node) -> bool:
     return node.get_input_size() > 0 and all(is_constant(value.get_node()) for value in node.input_values())
 
 
-def products(shapes: tuple[Shape, ...], rows: int, *, form: str, threads: int = 2) -> float:
+def products(shapes: tuple[Shape, ...], rows: int, *, form: str, threads: int) -> float:
     """Seconds that products of these shapes take for so many rows, with nothing between them.
 
     Products of one shape run in one model, each on weights of its own, so that the weights come from where they come
@@ -103,13 +103,13 @@ def products(shapes: tuple[Shape, ...], rows: int, *, form: str, threads: int = 
     return total
 
 
-def roof(form: str, *, side: int = 4096, rows: int = 1024, threads: int = 2) -> float:
+def roof(form: str, *, threads: int, side: int = 4096, rows: int = 1024) -> float:
     """Operations per second of one large product."""
     run = _compiled((side, side), 1, rows=rows, form=form, threads=threads)
     return 2.0 * side * side * rows / _fastest(run)
 
 
-def bandwidth(threads: int = 2, size: int = 1 << 28) -> float:
+def bandwidth(threads: int, size: int = 1 << 28) -> float:
     """Bytes per second read: dot products of long arrays, one array a thread."""
     arrays = [np.ones(size // 4, np.float32) for _ in range(threads)]
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
@@ -132,7 +132,7 @@ def _compiled(shape: Shape, copies: int, *, rows: int, form: str, threads: int) 
     config = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", **FORMATS[form]}
     request = ov.Core().compile_model(model, "CPU", config).create_infer_request()
     request.set_input_tensor(ov.Tensor(draws.standard_normal((rows, inputs), np.float32)))
-    return request.infer
+    return lambda: request.infer()
 
 
 def _plain(draws: np.random.Generator, shape: Shape) -> Any:
@@ -179,17 +179,37 @@ class Phase:
     speed: float
 
 
-def achieved(sizes: Sizes, phase: Phase, *, bytes_per_second: float, roofs: Mapping[str, float]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the processor and the memory can do.
+
+    Attributes:
+        bytes_per_second: read from memory.
+        roofs: format → operations per second of one large product.
+        threads: that were used.
+    """
+
+    bytes_per_second: float
+    roofs: Mapping[str, float]
+    threads: int
+
+
+def machine(threads: int) -> Machine:
+    """Measure it; takes some seconds."""
+    return Machine(bandwidth(threads), {form: roof(form, threads=threads) for form in FORMATS}, threads)
+
+
+def achieved(sizes: Sizes, phase: Phase, machine: Machine) -> dict[str, Any]:
     """What a phase reached of the best same-size products and of the floor, each as a fraction."""
     step = phase.rows / phase.speed
     alone = {}
     for form in FORMATS:
-        head = products((sizes.head,), phase.projected, form=form)
-        alone[form] = products(sizes.layers, phase.rows, form=form) + head
+        head = products((sizes.head,), phase.projected, form=form, threads=machine.threads)
+        alone[form] = products(sizes.layers, phase.rows, form=form, threads=machine.threads) + head
     best = min(alone, key=lambda form: alone[form])
     operations = sizes.operations(tokens=phase.rows, projected=phase.projected)
     moved = sizes.weight_bytes + phase.cached * sizes.cache_bytes
-    floor = max(moved / bytes_per_second, operations / max(roofs.values()))
+    floor = max(moved / machine.bytes_per_second, operations / max(machine.roofs.values()))
     return asdict(phase) | {
         "operations per second": operations / step,
         "best same-size products, operations per second": {form: operations / it for form, it in alone.items()},
@@ -197,6 +217,6 @@ def achieved(sizes: Sizes, phase: Phase, *, bytes_per_second: float, roofs: Mapp
         "of the best same-size products": alone[best] / step,
         "of the same products in int8": alone["int8"] / step,
         "floor, seconds": floor,
-        "bound by": "memory" if floor == moved / bytes_per_second else "arithmetic",
+        "bound by": "memory" if floor == moved / machine.bytes_per_second else "arithmetic",
         "of the floor": floor / step,
     }

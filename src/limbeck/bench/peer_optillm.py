@@ -10,24 +10,33 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import AutoTokenizer
 
-from job import Outcome, Run, Weights
-from peer_transformers import open_model
+from limbeck.bench.base import Opener, Outcome, Prompt, Run, Shape, outcome
+from limbeck.bench.pretrained import folder, open_model
+from limbeck.bench.weights import Weights
+from limbeck.errors import MissingExtra
 
-VARIANTS: Mapping[str, Mapping[str, Any]] = {"as it ships, bfloat16": {"form": "bfloat16"}}
+
+def variants(weights: Weights, shape: Shape) -> Mapping[str, Opener]:
+    """As it ships.
+
+    Raises:
+        MissingExtra: when optillm is not installed.
+    """
+    return {"as it ships, bfloat16": partial(opened, weights, shape, cot_decode=shipped())}
 
 
 def shipped() -> Any:
     """optillm's own function."""
     package = importlib.util.find_spec("optillm")
     if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("No module named 'optillm'")
+        raise MissingExtra("optillm is not installed", hint="pip install --no-deps optillm")
     file = Path(next(iter(package.submodule_search_locations))) / "cot_decoding.py"
     spec = importlib.util.spec_from_file_location("optillm_cot_decoding", file)
     assert spec is not None
@@ -37,33 +46,34 @@ def shipped() -> Any:
     return module.cot_decode
 
 
-def make(weights: Weights, *, form: str, k: int, limit: int, longest: int) -> Run:  # noqa: ARG001
-    cot_decode = shipped()
-    model = open_model(weights, form)
-    tokenizer = AutoTokenizer.from_pretrained(weights.torch())
+@contextlib.contextmanager
+def opened(weights: Weights, shape: Shape, *, cot_decode: Any) -> Iterator[Run]:
+    """The one variant."""
+    model = open_model(weights, "bfloat16", shape.threads)
+    tokenizer = AutoTokenizer.from_pretrained(folder(weights))
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
-    ends, decode = weights.tokenizer.end, weights.tokenizer.decode
+    ends = weights.tokenizer.end
     generate = model.generate
     noted: list[tuple[list[int], int]] = []
 
-    def note(start: torch.Tensor, **options: Any) -> Any:
+    def note(start: Any, **options: Any) -> Any:
         output = generate(start, **options)
         noted.append((output.sequences[0].tolist(), start.shape[1]))
         return output
 
     model.generate = note
 
-    def run(prompts: Sequence[Sequence[int]], k: int, limit: int) -> Outcome:
+    def run(prompts: Sequence[Prompt], k: int, limit: int) -> Outcome:
         paths, read = [], 0
         for prompt in prompts:
             noted.clear()
-            message = [{"role": "user", "content": decode(prompt)}]
+            message = [{"role": "user", "content": prompt.text}]
             # It counts new tokens after the branch's first one.
             with contextlib.redirect_stdout(None):
                 cot_decode(model, tokenizer, message, k=k, max_new_tokens=limit - 1)
             read += noted[0][1] - 1 + sum(width for _, width in noted)
             found = [whole[width - 1 :] for whole, width in noted]
             paths.append([[token for token in path if token not in ends] for path in found])
-        return Outcome(paths, read)
+        return outcome(paths, weights.tokenizer, read=read)
 
-    return run
+    yield run

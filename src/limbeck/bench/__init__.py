@@ -1,0 +1,1 @@
+"""limbeck beside other libraries on this machine: the same job, the same weights, in turns."""
