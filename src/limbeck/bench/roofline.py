@@ -27,16 +27,18 @@ import openvino as ov
 from openvino import opset13 as ops
 from threadpoolctl import threadpool_limits
 
+from limbeck.engines.regrouping import GROUP
+
 Shape = tuple[int, int]
 """Outputs and inputs of a product."""
 
+_GROUPED = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": str(GROUP)}
 FORMATS: Mapping[str, Mapping[str, Any]] = {
-    "int8": {"INFERENCE_PRECISION_HINT": "f32"},
-    "int8 bf16": {"INFERENCE_PRECISION_HINT": "bf16"},
+    "int8": {"INFERENCE_PRECISION_HINT": "f32", **_GROUPED},
+    "int8 bf16": {"INFERENCE_PRECISION_HINT": "bf16", **_GROUPED},
     "bf16": {"INFERENCE_PRECISION_HINT": "bf16"},
     "f32": {"INFERENCE_PRECISION_HINT": "f32"},
 }
-GROUP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +142,14 @@ def _plain(draws: np.random.Generator, shape: Shape) -> Any:
 
 
 def _grouped(draws: np.random.Generator, shape: Shape) -> Any:
-    """8-bit weights with one scale and one zero point for each group, as the engine's models store them."""
+    """8-bit weights with a scale for each group, as the engine's models store them."""
     outputs, inputs = shape
-    groups = (outputs, inputs // GROUP, GROUP)
-    numbers = ops.constant(draws.integers(0, 256, groups, np.uint8))
-    zero = ops.constant(np.full((*groups[:2], 1), 128, np.uint8))
+    size = GROUP if inputs % GROUP == 0 else 32
+    groups = (outputs, inputs // size, size)
+    numbers = ops.constant(draws.integers(-127, 128, groups, np.int8))
     scale = ops.constant(np.full((*groups[:2], 1), 0.01, np.float16))
-    shifted = ops.subtract(ops.convert(numbers, np.float16), ops.convert(zero, np.float16))
-    flat = ops.reshape(ops.multiply(shifted, scale), ops.constant(np.array(shape)), False)
+    product = ops.multiply(ops.convert(numbers, np.float16), scale)
+    flat = ops.reshape(product, ops.constant(np.array(shape)), False)
     return ops.convert(flat, np.float32)
 
 
