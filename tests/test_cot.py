@@ -99,7 +99,17 @@ def test_each_prompt_is_read_once_and_all_branches_share_a_batch() -> None:
     cot(3)(engine, [list(b"apples:"), list(b"pears?")])
     assert engine.rows_read[:2] == [2, 6]
     assert engine.rows_read[1:] == sorted(engine.rows_read[1:], reverse=True)
+    assert engine.rows_read[-1] < 6
     assert len(engine.rows_read) == 1 + len("3 and 5 make 8.")
+
+
+def test_ended_rows_leave_the_batch_once_they_have_cost_a_move() -> None:
+    ways = {"1": 9.0, "22": 8.0, "333333333": 7.0, "4444444444": 6.0}
+    engine = Stories({"x": ways})
+    cot(4)(engine, [list(b"x")])
+    # One row ends in the first step, another in the second: 1 + 2 idle rows are worth moving the other two.
+    assert engine.rows_read[:4] == [1, 4, 4, 2]
+    assert sum(engine.rows_read) < 1 + 4 * len("4444444444")
 
 
 def test_a_branch_that_hits_the_limit_does_not_vote() -> None:

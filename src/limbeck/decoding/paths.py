@@ -27,6 +27,10 @@ Watch = Callable[[int], Sequence[int]]
 """A path has ended (its number) → the numbers of paths that nobody needs any more."""
 
 
+# What it costs to leave rows out of a batch: as much as computing half of its rows once more.
+MOVE = 2
+
+
 class Pick(Protocol):
     """How the next tokens of growing paths are chosen."""
 
@@ -157,10 +161,14 @@ def _grow(
 ) -> None:
     """The same with an engine of this process: one token of every path at a time."""
     herd = _Herd(engine.tokenizer, paths, limits, watch)
-    alive = herd.start()
-    rows = [int(parents[i]) for i in alive]
+    alive = held = herd.start()
+    rows = [int(parents[i]) for i in held]
+    idle = 0
     while alive:
-        logits = engine.extend([[paths[i].tokens[-1]] for i in alive], rows)
+        filler = paths[alive[0]].tokens[-1]
+        logits = engine.extend([[filler if paths[i].end else paths[i].tokens[-1]] for i in held], rows)
+        if len(alive) < len(held):
+            logits = logits[[row for row, i in enumerate(held) if not paths[i].end]]
         found = likeliest(logits, 2)
         tokens = found.tokens[:, 0] if pick is None else pick(logits, alive)
         logs = found.logs[:, 0] if pick is None else _logs(logits, tokens, found)
@@ -169,8 +177,12 @@ def _grow(
         for i, token, log, margin in steps:
             herd.step(i, token, log=log, margin=margin)
         herd.settle()
-        rows = [row for row, i in enumerate(alive) if not paths[i].end]
         alive = [i for i in alive if not paths[i].end]
+        # Leaving rows out means moving the caches of all others, so ended rows stay until they have cost as much.
+        idle += len(held) - len(alive)
+        rows = list(range(len(held)))
+        if idle * MOVE >= len(held):
+            rows, held, idle = [row for row, i in enumerate(held) if not paths[i].end], alive, 0
 
 
 def _logs(logits: Floats, tokens: Integers, found: Peaks) -> Floats:

@@ -18,7 +18,7 @@ from limbeck.errors import EngineError
 
 CANDIDATES = (16, 32, 64, 96, 128, 192)
 # Tokens before the measured ones, measured steps, and how near to the best speed is good enough.
-READ, STEPS, ENOUGH = 48, 4, 0.95
+READ, STEPS, ENOUGH = 48, 4, 0.9
 
 
 def measure(engine: Engine, candidates: Sequence[int] = CANDIDATES) -> dict[int, float]:
