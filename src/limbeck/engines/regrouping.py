@@ -82,8 +82,16 @@ def _matrices(model: ov.Model) -> Iterator[tuple[ov.Node, ov.Node]]:
         if above.get_type_name() != "Reshape":
             continue
         scaled = above.input_value(0).get_node()
-        if scaled.get_type_name() == "Multiply" and len(scaled.get_output_partial_shape(0)) == 3:
+        if scaled.get_type_name() == "Multiply" and len(scaled.get_output_partial_shape(0)) == 3 and _in_bytes(scaled):
             yield node, scaled
+
+
+def _in_bytes(scaled: ov.Node) -> bool:
+    """Whether a number of the weights is a byte; weights of 4 bits are packed and left as they are."""
+    node = scaled
+    while node.get_input_size():
+        node = node.input_value(0).get_node()
+    return node.get_type_name() == "Constant" and node.get_output_element_type(0) in (ov.Type.u8, ov.Type.i8)
 
 
 def _floats(scaled: ov.Node) -> Floats:
