@@ -36,17 +36,19 @@ def batch(n):
 APPENDER = (
     ROOM
     + """
+def say(*words):  # in one piece: a print that is not buffered can be killed between its words
+    os.write(1, (" ".join(map(str, words)) + chr(10)).encode())
 while sys.stdin.readline():
     if child := os.fork():
         os.waitpid(child, 0)
-        print("dead", flush=True)
+        say("dead")
         continue
     with Ledger.open(folder) as ledger:
         n = ledger.count() // 16
-        print("open", os.getpid(), flush=True)
+        say("open", os.getpid())
         while True:
             assert ledger.append(batch(n)) == 16
-            print("ack", n, flush=True)
+            say("ack", n)
             n += 1
 """
 )
