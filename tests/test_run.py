@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -248,3 +250,9 @@ def test_through_the_command_line_there_is_a_report_and_again_does_nothing(
     (run / "report.html").unlink()
     assert shell("run", task, "--run", run)[0] == 0
     assert (run / "report.html").read_bytes() == before[run / "report.html"][1]
+    with closing(sqlite3.connect(run / "ledger.sqlite")) as old:  # as limbeck 0.1 wrote it
+        old.execute("DROP TABLE traces")
+        old.execute("PRAGMA user_version = 1")
+    code, out, _ = shell("run", task, "--run", run)
+    assert (code, "is finished" in out) == (0, True)
+    assert (run / "ledger.sqlite.schema1").exists()

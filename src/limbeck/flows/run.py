@@ -42,6 +42,7 @@ def finished(folder: Path, fingerprint: str) -> bool:
     """
     if not (folder / "ledger.sqlite").exists():
         return False
+    Ledger.bring_forward(folder)
     with Ledger.read(folder) as view:
         _same_task(folder, view.meta(FINGERPRINT), fingerprint)
         return view.meta(STATE) == "finished" and (folder / METRICS).exists()

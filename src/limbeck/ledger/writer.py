@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,20 @@ class Ledger(LedgerView):
     def read(folder: Path | str) -> LedgerView:
         """A read-only view of the run in `folder`, also while it is being written."""
         return LedgerView.of(folder)
+
+    @classmethod
+    def bring_forward(cls, folder: Path | str) -> None:
+        """Migrate a ledger that an older limbeck wrote, keeping a backup; one of this version is not touched.
+
+        Raises:
+            RunError: see `open`.
+        """
+        path = Path(folder) / file.NAME
+        with file.faults(path), closing(file.connect(path, "ro")) as connection:
+            older = file.identify(connection, path) != file.VERSION
+        if older:
+            with cls.open(folder):
+                pass
 
     def _begin(self, *, new: bool) -> None:
         self.journal = file.choose_journal(self._connection, network=file.on_network(self.path.parent))
