@@ -58,7 +58,10 @@ def lesson(data: Path, work: Path) -> dict[str, Any]:
     loss = compare(test, opinions["taught by gold"], opinions["taught by the committee"], rng=rng).difference
     teacher = accuracy(truth, taught.probabilities.argmax(axis=1), rng=rng)
     return found | {
-        "loss against gold": {"points": 100 * (loss.value or 0.0), "interval": loss.interval},
+        "loss against gold": {
+            "points": 100 * (loss.value or 0.0),
+            "interval": loss.interval and [100 * end for end in loss.interval],
+        },
         "committee on the 3,000 it labelled": {"accuracy": teacher.value, "interval": teacher.interval},
     }
 

@@ -146,3 +146,23 @@ def test_tuning_follows_what_is_in_the_labels() -> None:
     assert loss < 0.9 * tune(noise, folds, strengths=strengths)[1]
     assert tune(noise, folds, strengths=strengths)[0].strength <= 1e-3
     assert tune(real, folds, strengths=strengths) == (tuning, loss)
+
+
+def test_of_strengths_as_good_as_the_best_the_smallest_is_taken() -> None:
+    data, folds = lesson(300, 2, sharp=2.0), np.arange(300) % 3
+    strengths = tuple(0.05 * 1.5**step for step in range(12))
+    means, errors = [], []
+    for strength in strengths:
+        losses = np.empty(300)
+        for fold in range(3):
+            out = np.flatnonzero(folds == fold)
+            left = data.rows(out)
+            logits = left.logits(fit(data.rows(np.flatnonzero(folds != fold)), strength=strength))
+            losses[out] = -(left.targets * np.log(softmax(logits, axis=1))).sum(axis=1)
+        shares = data.weights / data.weights.sum()
+        means.append(shares @ losses)
+        errors.append(np.sqrt(np.sum(shares**2 * (losses - shares @ losses) ** 2)))
+    best = int(np.argmin(means))
+    chosen = strengths.index(tune(data, folds, strengths=strengths)[0].strength)
+    assert chosen < best
+    assert means[chosen] <= means[best] + errors[best] < means[chosen - 1]

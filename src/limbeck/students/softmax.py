@@ -86,7 +86,11 @@ def fit(lesson: Lesson, *, strength: float, start: Floats | None = None, toleran
 
 
 def tune(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[Tuning, float]:
-    """The best strength and temperature by cross-validation on the lesson's own targets, and their log-loss in nats.
+    """Strength and temperature by cross-validation on the lesson's own targets, and their log-loss in nats.
+
+    The smallest strength counts whose log-loss is within one standard error of the best (Breiman et al. 1984,
+    Classification and Regression Trees, section 3.4.3): the labels may be wrong, and the log-loss to them keeps falling
+    while a student learns the teachers' mistakes by heart.
 
     Args:
         lesson: all rows.
@@ -95,7 +99,7 @@ def tune(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[
     """
     splits = [(lesson.rows(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
     starts: list[Floats | None] = [None] * len(splits)
-    best, best_logits, best_loss = strengths[0], np.empty(0), np.inf
+    tried: list[tuple[float, Floats]] = []
     for strength in strengths:
         logits = np.empty_like(lesson.targets)
         for place, (others, left_out) in enumerate(splits):
@@ -103,11 +107,14 @@ def tune(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[
             logits[left_out] = lesson.rows(left_out).logits(found)
             starts[place] = found
         loss = log_loss(logits, lesson)
-        if loss >= best_loss:
+        if tried and loss >= tried[-1][0]:
             break
-        best, best_logits, best_loss = strength, logits, loss
-    temperature = cool(best_logits, lesson)
-    return Tuning(best, temperature), log_loss(best_logits / temperature, lesson)
+        tried.append((loss, logits))
+    enough = tried[-1][0] + _standard_error(tried[-1][1], lesson)
+    place = next(i for i, (loss, _) in enumerate(tried) if loss <= enough)
+    logits = tried[place][1]
+    temperature = cool(logits, lesson)
+    return Tuning(strengths[place], temperature), log_loss(logits / temperature, lesson)
 
 
 def cool(logits: Floats, lesson: Lesson) -> float:
@@ -121,5 +128,15 @@ def cool(logits: Floats, lesson: Lesson) -> float:
 
 def log_loss(logits: Floats, lesson: Lesson) -> float:
     """Weighted mean cross-entropy to the targets, in nats."""
-    losses = -(lesson.targets * log_softmax(logits, axis=1)).sum(axis=1)
-    return float(np.average(losses, weights=lesson.weights))
+    return float(np.average(_losses(logits, lesson), weights=lesson.weights))
+
+
+def _standard_error(logits: Floats, lesson: Lesson) -> float:
+    """Of the weighted mean that `log_loss` is."""
+    losses, shares = _losses(logits, lesson), lesson.weights / lesson.weights.sum()
+    return float(np.sqrt((shares**2 * (losses - shares @ losses) ** 2).sum()))
+
+
+def _losses(logits: Floats, lesson: Lesson) -> Floats:
+    """Each row's cross-entropy to its targets, shape [N], in nats."""
+    return np.asarray(-(lesson.targets * log_softmax(logits, axis=1)).sum(axis=1))
