@@ -17,6 +17,7 @@ import numpy as np
 from limbeck.aggregation.base import tabulate
 from limbeck.assets.store import Store
 from limbeck.catalog import AGGREGATORS, NAMES, Workshop, resolve
+from limbeck.committee.base import calibrations
 from limbeck.evaluation import accuracy, diagnose
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.job import Job, silent
@@ -50,7 +51,7 @@ def score(job: Job, ledger: Ledger) -> dict[str, object]:
     ids = list(job.pool.ids)
     gold = np.array([labels.index(str(one)) for one in job.pool.gold()], np.int64)
     raw = tabulate(votes, labels=labels, items=ids)
-    table = tabulate(votes, labels=labels, items=ids, calibration=job.committee.calibration)
+    table = tabulate(votes, labels=labels, items=ids, calibration=calibrations(job.committee))
     found: dict[str, object] = {"items": len(ids)}
     for column, worker in enumerate(table.workers):
         own = accuracy(gold, table.choices[:, column], rng=rng)

@@ -37,6 +37,7 @@ GROUPS = (
     ("engines", "Engines", "`agents[].engine`: where next-token scores come from.", catalog.ENGINES),
     ("decoders", "Decoders", "`agents[].decode`: how one answer is drawn from the scores.", catalog.DECODERS),
     ("rules", "Stopping rules", "`stop` of a decoder: when there are enough branches.", catalog.RULES),
+    ("protocols", "Protocols", "`committee.protocol`: who is asked what.", catalog.PROTOCOLS),
     ("aggregators", "Aggregators", "`committee.aggregate`: how votes become one label.", catalog.AGGREGATORS),
     ("selectors", "Selectors", "`selection.strategy`: which items to ask next.", catalog.SELECTORS),
     ("students", "Students", "`student.kind`: what learns from the labels.", catalog.STUDENTS),
@@ -114,10 +115,6 @@ def catalogue() -> Iterator[str]:
             yield _row(f"`{name}`", _summary(reference, names.values()), f"`{reference}`", SOURCES[f"{group}.{name}"])
     first_rounds = ", ".join(f"`{name}`" for name in catalog.COLD)
     yield from ("", f"`selection.cold`, which chooses the first round, takes {first_rounds}: they need no student.")
-    yield from ("", "## Protocols", "", "`committee.protocol`: who is asked what.", "", "| Name | What it does |")
-    yield "| --- | --- |"
-    for name in catalog.PROTOCOLS:
-        yield _row(f"`{name}`", SOURCES[f"protocols.{name}"])
     yield from ("", "## Calibrations", "", "`agents[].decode.choice.calibration`: how raw label scores are corrected.")
     yield from ("See [label scoring](../explanation/label-scoring.md#calibration).", "", "| Name | What it does |")
     yield "| --- | --- |"

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from held import Held
 from limbeck.agent import LanguageAgent, Prompt, Worker
 from limbeck.agent.prompt import DEFAULTS
 from limbeck.committee import Answers, Committee
+from limbeck.committee.vote import Voting
 from limbeck.decoding.choice import Choice
 from limbeck.engines.base import Floats
 from limbeck.engines.scripted import Line, ScriptedEngine
@@ -59,11 +61,8 @@ def watching(log: list[str], name: str) -> Iterator[None]:
     yield
 
 
-def ask(committee: Committee, asked: Sequence[Item], answered: Collection[str] = ()) -> list[Answers]:
-    def known(keys: Collection[str]) -> set[str]:
-        return set(keys) & set(answered)
-
-    return list(committee.ask(asked, answered=known, around=lambda worker: watching([], worker.name)))
+def ask(committee: Committee, asked: Sequence[Item], answered: Collection[Vote] = ()) -> list[Answers]:
+    return list(committee.ask(asked, kept=Held(answered), around=lambda worker: watching([], worker.name)))
 
 
 def votes(answers: Sequence[Answers]) -> list[Vote]:
@@ -72,7 +71,7 @@ def votes(answers: Sequence[Answers]) -> list[Vote]:
 
 def test_worker_after_worker_and_every_item_once() -> None:
     asked = many(90)
-    answers = ask(Committee((agent("b"), agent("a"))), asked)
+    answers = ask(Voting((agent("b"), agent("a"))), asked)
     names = [one.worker.name for one in answers]
     assert len(names) > 4
     assert names == sorted(names, reverse=True), "as given, not by name, and never to and fro"
@@ -84,24 +83,24 @@ def test_worker_after_worker_and_every_item_once() -> None:
 
 def test_the_meter_is_around_every_plan_and_batch() -> None:
     log: list[str] = []
-    committee = Committee((agent("a"), agent("b")))
+    committee = Voting((agent("a"), agent("b")))
     plan = committee.workers[0].plan(many(40))
-    found = committee.ask(many(40), answered=lambda keys: set(), around=lambda worker: watching(log, worker.name))
+    found = committee.ask(many(40), kept=Held(), around=lambda worker: watching(log, worker.name))
     assert len(list(found)) == 2 * len(plan)
     assert log == ["a"] * (1 + len(plan)) + ["b"] * (1 + len(plan))
 
 
 def test_only_missing_votes_are_given_and_their_batches_are_computed_whole() -> None:
-    committee, asked = Committee((agent("a"),)), many(50)
+    committee, asked = Voting((agent("a"),)), many(50)
     whole = ask(committee, asked)
     first, second = whole[0].votes, whole[1].votes
-    there = {vote.key for vote in (*first, *second[:3])}
-    again = ask(Committee((agent("a"),)), asked, answered=there)
+    there = [*first, *second[:3]]
+    again = ask(Voting((agent("a"),)), asked, answered=there)
     assert (again[0].votes, again[0].known) == ((), len(first))
     assert again[1].known == 3
     assert [vote.key for vote in again[1].votes] == [vote.key for vote in second[3:]]
     assert [vote.scores for vote in again[1].votes] == [vote.scores for vote in second[3:]]
-    assert ask(committee, asked, answered={vote.key for vote in votes(whole)})[-1].votes == ()
+    assert ask(committee, asked, answered=votes(whole))[-1].votes == ()
 
 
 def test_what_is_answered_costs_nothing() -> None:
@@ -112,26 +111,24 @@ def test_what_is_answered_costs_nothing() -> None:
             Counting.calls += 1
             return super().extend(rows, parents)
 
-    there = {vote.key for vote in votes(ask(Committee((agent("a"),)), many(30)))}
-    ask(Committee((agent("a", Counting(SCRIPT)),)), many(30), answered=there)
+    there = votes(ask(Voting((agent("a"),)), many(30)))
+    ask(Voting((agent("a", Counting(SCRIPT)),)), many(30), answered=there)
     assert Counting.calls == 0
 
 
 def test_asking_ends_with_the_first_no() -> None:
     allowed = iter([True, True, False])
-    committee = Committee((agent("a"), agent("b")))
-    found = committee.ask(
-        many(90), answered=lambda keys: set(), around=lambda worker: watching([], ""), allowed=lambda: next(allowed)
-    )
+    committee = Voting((agent("a"), agent("b")))
+    found = committee.ask(many(90), kept=Held(), around=lambda worker: watching([], ""), allowed=lambda: next(allowed))
     assert [one.worker.name for one in found] == ["a", "a"]
 
 
 def test_known_batches_are_told_even_when_no_more_may_be_asked() -> None:
-    committee, asked = Committee((agent("a"),)), many(50)
-    there = {vote.key for vote in ask(committee, asked)[0].votes}
+    committee, asked = Voting((agent("a"),)), many(50)
+    there = ask(committee, asked)[0].votes
     found = committee.ask(
         asked,
-        answered=lambda keys: set(keys) & there,
+        kept=Held(there),
         around=lambda worker: watching([], ""),
         allowed=lambda: False,
     )
@@ -140,16 +137,16 @@ def test_known_batches_are_told_even_when_no_more_may_be_asked() -> None:
 
 def test_one_poisonous_item_costs_one_vote() -> None:
     asked = items("a bright film", "a dull film", "a poison film", "dull again")
-    found = {vote.item: vote for vote in votes(ask(Committee((agent("a", PoisonedEngine(SCRIPT)),)), asked))}
+    found = {vote.item: vote for vote in votes(ask(Voting((agent("a", PoisonedEngine(SCRIPT)),)), asked))}
     assert [found[item.id].label for item in asked] == ["positive", "negative", None, "negative"]
     assert found["002"].reason == "the model choked"
     assert found["002"].scores is None
-    whole = {vote.item: vote for vote in votes(ask(Committee((agent("a"),)), asked))}
+    whole = {vote.item: vote for vote in votes(ask(Voting((agent("a"),)), asked))}
     assert {one: vote.key for one, vote in found.items()} == {one: vote.key for one, vote in whole.items()}
 
 
 def test_a_worker_that_keeps_failing_stops_the_run() -> None:
-    committee = Committee((agent("sick", PoisonedEngine(SCRIPT)), agent("well")))
+    committee = Voting((agent("sick", PoisonedEngine(SCRIPT)), agent("well")))
     with pytest.raises(RunError, match=r"agent sick failed on 7 of \d+ items.*the model choked") as error:
         ask(committee, many(30, poisoned=7))
     assert error.value.hint is not None
@@ -158,19 +155,19 @@ def test_a_worker_that_keeps_failing_stops_the_run() -> None:
 
 @pytest.mark.parametrize(("count", "poisoned"), [(30, 6), (19, 19)])
 def test_a_fifth_may_fail_and_nobody_is_judged_on_a_few_answers(count: int, poisoned: int) -> None:
-    found = votes(ask(Committee((agent("a", PoisonedEngine(SCRIPT)),)), many(count, poisoned=poisoned)))
+    found = votes(ask(Voting((agent("a", PoisonedEngine(SCRIPT)),)), many(count, poisoned=poisoned)))
     assert sum(vote.label is None for vote in found) == poisoned
     assert len(found) == count
 
 
 def test_each_worker_is_judged_by_its_own_failures() -> None:
     workers = (agent("a", PoisonedEngine(SCRIPT)), agent("b", PoisonedEngine(SCRIPT)))
-    assert len(votes(ask(Committee(workers), many(30, poisoned=6)))) == 60
+    assert len(votes(ask(Voting(workers), many(30, poisoned=6)))) == 60
 
 
 def test_scores_that_are_no_numbers_are_a_vote_with_a_reason() -> None:
     engine = ScriptedEngine([*SCRIPT, Line("poison", "positive", math.nan)])
-    found = {vote.item: vote for vote in votes(ask(Committee((agent("a", engine),)), items("poison", "a dull film")))}
+    found = {vote.item: vote for vote in votes(ask(Voting((agent("a", engine),)), items("poison", "a dull film")))}
     assert found["001"].label == "negative"
     assert (found["000"].label, found["000"].scores) == (None, None)
     assert found["000"].reason is not None
@@ -180,6 +177,6 @@ def test_scores_that_are_no_numbers_are_a_vote_with_a_reason() -> None:
 def test_names_must_differ() -> None:
     twins: tuple[Worker, ...] = (agent("a"), agent("a"))
     with pytest.raises(ConfigError, match="a, a"):
-        Committee(twins)
+        Voting(twins)
     with pytest.raises(ConfigError, match="nobody"):
-        Committee(())
+        Voting(())

@@ -148,6 +148,24 @@ GOLDEN: list[tuple[str, str, list[str]]] = [
         ],
     ),
     (
+        "a cascade without its protocol",
+        SMALL + "committee: {cascade: {sure: 0.9}}\n",
+        ["3:22: committee.cascade: means nothing to the protocol vote; write protocol: cascade"],
+    ),
+    (
+        "a cascade that is surer than sure",
+        SMALL + "agents: [{encoder: e}]\ncommittee:\n  protocol: cascade\n  cascade: {calibrate: gold, sure: 2}\n",
+        ["6:36: committee.cascade.sure: must be at most 1, not '2'"],
+    ),
+    (
+        "a cascade of one, and without gold",
+        SMALL + "agents: [{encoder: e}]\ncommittee:\n  protocol: cascade\n  cascade: {calibrate: gold}\n",
+        [
+            "5:13: committee.protocol: a cascade needs at least two agents, the cheapest first",
+            "6:24: committee.cascade.calibrate: needs data.gold: the column with the true label",
+        ],
+    ),
+    (
         "a prior by another name",
         SMALL + "committee: {prior: flat}\n",
         ["3:20: committee.prior: must be uniform or a mapping from label to share"],

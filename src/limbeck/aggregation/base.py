@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
+# Flag of votes on items that were drawn at random for everybody to answer; others may have been asked of some only.
+PILOT = "pilot"
 # A worker at or below chance speaks where nobody else does, and outvotes nobody who beats chance.
 LEAST_WEIGHT = 0.01
 
@@ -35,6 +37,8 @@ class VoteTable:
         choices: chosen label's index, shape [I, W]; -1 where the worker gave no label.
         probabilities: calibrated probabilities, shape [I, W, K]; each row sums to 1, and is one-hot for a worker that
             gives only labels; NaN where the worker gave no label.
+        common: which rows were drawn at random for everybody to answer, shape [I]; None = all. Only there can workers
+            be compared: elsewhere some were asked about the hard items only.
     """
 
     items: tuple[str, ...]
@@ -42,6 +46,21 @@ class VoteTable:
     labels: tuple[str, ...]
     choices: Integers
     probabilities: Floats
+    common: Booleans | None = None
+
+    @property
+    def common_rows(self) -> Booleans:
+        """Which rows were drawn for everybody to answer, shape [I]."""
+        return np.ones(len(self.items), np.bool_) if self.common is None else self.common
+
+    def part(self, rows: Booleans | Integers, workers: Sequence[str] | None = None) -> VoteTable:
+        """The table of some rows, and of some workers in the order given."""
+        names = self.workers if workers is None else tuple(workers)
+        columns = [self.workers.index(name) for name in names]
+        items = tuple(np.array(self.items, dtype=object)[rows])
+        common = None if self.common is None else self.common[rows]
+        choices, probabilities = self.choices[rows][:, columns], self.probabilities[rows][:, columns]
+        return VoteTable(items, names, self.labels, choices, probabilities, common)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +96,8 @@ def tabulate(
 
     The last vote of a worker on an item counts. A vote with scores takes its label from the calibrated scores (ties go
     to the lowest index), so calibration may change it; without scores its label counts; with neither it is missing.
-    Workers are sorted by name, so the order of the votes does not matter (but for repeated ones).
+    Workers are sorted by name, so the order of the votes does not matter (but for repeated ones). A worker that was
+    asked about some of the items only, because they were hard, is calibrated on its votes flagged "pilot".
 
     Args:
         votes: the records; votes on items outside `items` are left out.
@@ -103,13 +123,17 @@ def tabulate(
     choices = np.full(shape, -1, dtype=np.int64)
     probabilities = np.full((*shape, len(labels)), np.nan)
     methods = calibration or {}
+    pilot = {vote.item for vote in last.values() if PILOT in vote.flags}
+    asked = len({item for _, item in last})
     for column, (worker, own) in enumerate(by_worker.items()):
         scored = [vote for vote in own if vote.scores is not None and max(vote.scores, default=0.0) != -np.inf]
         if scored:
             at = [row_of[vote.item] for vote in scored]
             method = methods.get(worker, "none")
             baseline = None if method in ("none", "batch") else _score_array(scored, len(labels), baseline=True)
-            logs = calibrate(_score_array(scored, len(labels)), method, baseline=baseline, prior=prior)
+            sample = np.array([vote.item in pilot for vote in scored]) if pilot and len(own) < asked else None
+            scores = _score_array(scored, len(labels))
+            logs = calibrate(scores, method, baseline=baseline, prior=prior, sample=sample)
             probabilities[at, column] = np.exp(logs)
             choices[at, column] = logs.argmax(axis=1)
         taken = {vote.item for vote in scored}
@@ -119,7 +143,8 @@ def tabulate(
             chosen = _label_indices(plain, labels)
             choices[at, column] = chosen
             probabilities[at, column] = np.eye(len(labels))[chosen]
-    return VoteTable(tuple(rows), tuple(by_worker), tuple(labels), choices, probabilities)
+    common = np.array([item in pilot for item in rows], np.bool_) if pilot else None
+    return VoteTable(tuple(rows), tuple(by_worker), tuple(labels), choices, probabilities, common)
 
 
 def _score_array(votes: Sequence[Vote], k: int, *, baseline: bool = False) -> Floats:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from limbeck.errors import ConfigError, DataError
 
 Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
 
 Method = Literal["none", "batch", "contextual", "pmi"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -41,7 +42,12 @@ def log_softmax(scores: Floats) -> Floats:
 
 
 def calibrate(
-    scores: Floats, method: str, *, baseline: Floats | None = None, prior: Sequence[float] | None = None
+    scores: Floats,
+    method: str,
+    *,
+    baseline: Floats | None = None,
+    prior: Sequence[float] | None = None,
+    sample: Booleans | None = None,
 ) -> Floats:
     """Calibrate one worker's scores.
 
@@ -59,6 +65,7 @@ def calibrate(
         method: one of `METHODS`.
         baseline: scores of the prompt without the item's content, shape [n, K] or [1, K].
         prior: expected share of each label, shape [K]; None = no preference. Added as log to all but "none".
+        sample: the rows whose mean "batch" takes, shape [n]; None, or none of them = all.
 
     Returns:
         Log-probabilities, shape [n, K]; each row's exponentials sum to 1.
@@ -74,7 +81,8 @@ def calibrate(
     if method == "none" or n == 0:
         return logs
     if method == "batch":
-        logs = logs - logs.mean(axis=0) * (n / (n + PSEUDO_VOTES * k))
+        seen = logs if sample is None or not sample.any() else logs[sample]
+        logs = logs - seen.mean(axis=0) * (len(seen) / (len(seen) + PSEUDO_VOTES * k))
     elif baseline is None:
         raise DataError(
             f"Calibration {method!r} needs a baseline and the votes carry none.",

@@ -84,19 +84,22 @@ class OpinionPool:
 def _unit_logs(table: VoteTable) -> tuple[Floats, Floats]:
     """Centred log-probabilities of size 1, shape [I, W, K], 0 without a vote; and each worker's own size, shape [W]."""
     voted = (table.choices >= 0)[:, :, None]
+    sized = voted & table.common_rows[:, None, None]
     logs = np.log(np.maximum(np.where(voted, table.probabilities, 1.0), LEAST_PROBABILITY))
     logs -= logs.mean(axis=2, keepdims=True)
-    votes = np.maximum(voted.sum(axis=(0, 2)), 1)
-    size = np.sqrt(np.einsum("iwk,iwk->w", logs, logs) / votes)
+    votes = np.maximum(sized.sum(axis=(0, 2)), 1)
+    size = np.sqrt((np.where(sized, logs, 0.0) ** 2).sum(axis=(0, 2)) / votes)
     return logs / np.where(size > 0, size, 1.0)[None, :, None], size
 
 
 def _without_gold(table: VoteTable, logs: Floats, size: Floats) -> Floats:
-    active = (table.choices >= 0).any(axis=0)
+    rows = table.common_rows  # the other items were asked of some workers only, because they were hard
+    choices, logs = table.choices[rows], logs[rows]
+    active = (choices >= 0).any(axis=0)
     if active.sum() < 2:
         return size
-    exponents = size if active.sum() == 2 else _settle(table.choices, logs, size)
-    return exponents * _confidence_factor(table.choices, logs, exponents)
+    exponents = size if active.sum() == 2 else _settle(choices, logs, size)
+    return exponents * _confidence_factor(choices, logs, exponents)
 
 
 def _settle(choices: Integers, logs: Floats, size: Floats) -> Floats:

@@ -72,7 +72,7 @@ class Weighted:
             ConfigError: weights were given and a worker of the table has none.
         """
         k = len(table.labels)
-        weights = self._given(table.workers) if self.weights is not None else self._estimate(table.choices, k, gold)
+        weights = self._given(table.workers) if self.weights is not None else self._estimate(table, k, gold)
         return Aggregate(share_votes(table, weights=weights), weights)
 
     def _given(self, workers: tuple[str, ...]) -> Floats:
@@ -82,7 +82,8 @@ class Weighted:
             raise ConfigError(f"No weight was given for {', '.join(missing)}.", hint="Give every worker a weight ≥ 0.")
         return np.array([self.weights[worker] for worker in workers], dtype=np.float64)
 
-    def _estimate(self, choices: Integers, k: int, gold: Integers | None) -> Floats:
+    def _estimate(self, table: VoteTable, k: int, gold: Integers | None) -> Floats:
+        choices = table.choices
         known = known_gold(gold, len(choices))
         odds = self.scale == "odds"
         if gold is not None and known.any():
@@ -90,6 +91,7 @@ class Weighted:
             target[known, gold[known]] = 1.0
             shares = share_right(choices, target, known, smoothing=self.smoothing)
         else:
+            choices = choices[table.common_rows]
             shares = _agreement(choices, k, smoothing=self.smoothing, rounds=self.rounds, odds=odds)
         return log_odds(shares, k) if odds else np.maximum(shares, LEAST_WEIGHT)
 

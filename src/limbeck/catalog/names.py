@@ -57,10 +57,10 @@ COLD = ("random", "k-centre", "k-means")
 DIVERSE = {"k-centre", "k-means"}
 STUDENTS = {"linear": "limbeck.students.linear:LinearTeacher"}
 LOADERS = {"linear": "limbeck.students.linear:load_student"}
-PROTOCOLS = ("vote",)
+PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
 # Task-file key → the names that may stand there, for `task.load_task`.
 NAMES: Mapping[str, Sequence[str]] = {
-    "committee.protocol": PROTOCOLS,
+    "committee.protocol": tuple(PROTOCOLS),
     "committee.aggregate": tuple(AGGREGATORS),
     "selection.strategy": tuple(SELECTORS),
     "selection.cold": COLD,

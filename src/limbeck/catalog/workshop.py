@@ -11,11 +11,12 @@ from typing import Any
 
 from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
 from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
+from limbeck.aggregation.base import Aggregator
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
-from limbeck.catalog.names import AGGREGATORS, DECODERS, DIVERSE, NAMES, SELECTORS, STUDENTS, resolve
+from limbeck.catalog.names import AGGREGATORS, DECODERS, DIVERSE, NAMES, PROTOCOLS, SELECTORS, STUDENTS, resolve
 from limbeck.committee import Committee
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
@@ -25,7 +26,7 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.pool import Pool, columns, split
 from limbeck.students.base import Teacher
-from limbeck.task import AgentSection, Task, TaskFile, unknown_names
+from limbeck.task import AgentSection, CascadeSection, Task, TaskFile, unknown_names
 
 
 class Workshop:
@@ -57,15 +58,17 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
-            committee = Committee(tuple(self._workers(task)), file.committee.protocol)
+            workers = tuple(self._workers(task))
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
+        aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
+        committee = self._committee(workers, task, aggregator=aggregator, prior=prior)
         selectors = [(name, resolve(SELECTORS[name])()) for name in (file.selection.cold, file.selection.strategy)]
         return Job(
             task=task,
             pool=pool,
             test=test,
             committee=committee,
-            aggregator=resolve(AGGREGATORS[file.committee.aggregate])(),
+            aggregator=aggregator,
             aggregate=file.committee.aggregate,
             prior=prior,
             accept=file.committee.accept,
@@ -117,6 +120,18 @@ class Workshop:
         if not {self._file.selection.strategy, self._file.selection.cold} & DIVERSE:
             return None
         return encoder or self._models.encoder("all-minilm-l6-v2")
+
+    def _committee(
+        self, workers: tuple[Worker, ...], task: Task, *, aggregator: Aggregator, prior: list[float] | None
+    ) -> Committee:
+        section = self._file.committee
+        kind = resolve(PROTOCOLS[section.protocol])
+        if section.protocol == "vote":
+            committee: Committee = kind(workers)
+        else:
+            about = {"labels": task.labels, "aggregator": aggregator, "prior": prior}
+            committee = kind(workers, **about, **dict(section.cascade or CascadeSection()))
+        return committee
 
     def _workers(self, task: Task) -> list[Worker]:
         sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))

@@ -47,8 +47,19 @@ def annotate(
     notify: Notify,
     purse: Purse,
     phase: str = "annotate",
+    earlier: Sequence[str] = (),
 ) -> str | None:
     """Ask the committee about items; what the ledger holds already is not asked again.
+
+    Args:
+        committee: who answers.
+        items: what is asked.
+        ledger: keeps the votes.
+        meter: books what they cost on `phase`.
+        notify: is told how far it is.
+        purse: the budget.
+        phase: annotate or evaluate.
+        earlier: ids of the items that were asked before, in an earlier round.
 
     Returns:
         Why it stopped before the end (a spent budget), or None.
@@ -57,15 +68,18 @@ def annotate(
         RunError: when a worker keeps failing or the ledger cannot be written; votes so far are kept.
     """
     total, done, failed = len(items) * len(committee.workers), 0, 0
+    refused: str | None = None
     notify(Progress(phase, done, total))
 
     def around(worker: Worker) -> AbstractContextManager[None]:
         return meter.phase(phase, model=worker.model)
 
     def allowed() -> bool:
-        return purse.empty() is None
+        nonlocal refused
+        refused = purse.empty()
+        return refused is None
 
-    for answers in committee.ask(items, answered=ledger.has, around=around, allowed=allowed):
+    for answers in committee.ask(items, kept=ledger, around=around, allowed=allowed, earlier=earlier):
         usage = sum((vote.usage for vote in answers.votes), Usage())
         with around(answers.worker):
             meter.add_tokens(prefilled=usage.prefilled, decoded=usage.decoded, reused=usage.reused)
@@ -74,4 +88,4 @@ def annotate(
         done += len(answers.votes) + answers.known
         failed += sum(vote.label is None for vote in answers.votes)
         notify(Progress(phase, done, total, failed))
-    return purse.empty() if done < total else None
+    return refused

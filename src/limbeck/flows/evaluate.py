@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limbeck.aggregation.base import VoteTable
+from limbeck.committee.base import Worth
 from limbeck.evaluation import (
     Estimate,
     acceptance,
@@ -32,6 +33,9 @@ from limbeck.records import Item, Vote
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+
+SAVED = ("votes_if_all", "votes_saved", "tokens_if_all", "tokens_saved", "agreement_with_all", "gain_over_all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +124,39 @@ def panel(
 ) -> tuple[dict[str, Any], str | None]:
     """How alike the workers are and what accepting costs, and the warning when the panel is not worth its price."""
     rng = np.random.default_rng((seed, 4_000_000))
-    gold = truth.gold
-    found = diagnose(table.choices, len(table.labels), rng=rng, gold=gold if (gold >= 0).any() else None)
-    accepted = acceptance(gold, probabilities, accept, rng=rng)
+    accepted = acceptance(truth.gold, probabilities, accept, rng=rng)
+    # Where some workers were asked about the hard items only, they are compared on those that everybody answered.
+    gold, choices = truth.gold[table.common_rows], table.choices[table.common_rows]
+    found = diagnose(choices, len(table.labels), rng=rng, gold=gold if (gold >= 0).any() else None)
     block: dict[str, Any] = {"accept": accept}
     for name in ("agreement", "error_correlation", "effective_votes", "both_wrong_agreement"):
         block |= estimate(name, getattr(found, name))
     block |= estimate("coverage", accepted.coverage) | estimate("accepted_accuracy", accepted.accuracy)
     known = gold >= 0
     if known.any():
-        right = (table.choices[known] == gold[known, None]).mean(axis=0)
+        right = (choices[known] == gold[known, None]).mean(axis=0)
         best = int(right.argmax())
         block |= {"best_agent": table.workers[best], "best_agent_accuracy": float(right[best])}
     else:
         block |= {"best_agent": None, "best_agent_reason": "no item has a gold label"}
         block |= {"best_agent_accuracy": None, "best_agent_accuracy_reason": "no item has a gold label"}
-    warning = panel_warning(gold, probabilities.argmax(axis=1), table.choices, table.workers, rng=rng)
+    pooled = probabilities[table.common_rows].argmax(axis=1)
+    warning = panel_warning(gold, pooled, choices, table.workers, rng=rng)
     return block, warning
+
+
+def protocol(worth: Worth | None) -> dict[str, Any]:
+    """What the committee's protocol gained over asking everybody about everything, where it is another one."""
+    if worth is None:
+        reason = "everybody was asked about everything"
+        return {"protocol": "vote"} | dict.fromkeys(SAVED) | {f"{name}_reason": reason for name in SAVED}
+    cast, all_votes = worth.votes
+    spent, all_tokens = worth.tokens
+    block: dict[str, Any] = {"protocol": worth.protocol, "votes_if_all": all_votes, "votes_saved": 1 - cast / all_votes}
+    block |= {"tokens_if_all": all_tokens, "tokens_saved": 1 - spent / all_tokens if all_tokens else None}
+    if not all_tokens:
+        block["tokens_saved_reason"] = "no token was computed for the items that everybody answered"
+    return block | estimate("agreement_with_all", worth.agreement) | estimate("gain_over_all", worth.difference)
 
 
 def workers(
@@ -153,7 +173,8 @@ def workers(
         seed: of the bootstrap.
     """
     rng = np.random.default_rng((seed, 5_000_000))
-    place = {item.id: gold for item, gold in zip(truth.items, truth.gold.tolist(), strict=True)}
+    rows = table.common_rows
+    place = {item.id: gold for item, gold, common in zip(truth.items, truth.gold.tolist(), rows, strict=True) if common}
     index = {label: i for i, label in enumerate(table.labels)}
     found = {}
     for name, weight in weights.items():
@@ -163,7 +184,7 @@ def workers(
         pairs = [(place[v.item], index[v.label]) for v in own if v.label is not None and place.get(v.item, -1) >= 0]
         seconds = sum(vote.usage.seconds for vote in cast)
         if name in table.workers:
-            right = accuracy(truth.gold, table.choices[:, table.workers.index(name)], rng=rng)
+            right = accuracy(truth.gold[rows], table.choices[rows, table.workers.index(name)], rng=rng)
         else:
             right = Estimate(None, reason="it was not asked about these items")
         block = {"on": on} | estimate("accuracy", right)

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from limbeck.agent import LanguageAgent, MaskedAgent
-from limbeck.committee import Committee
+from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
 from limbeck.task import Task, TaskFile
 
@@ -45,7 +45,7 @@ def describe(
         "encoder": file.student.encoder,
         "show": list(task.show),
         "labels": list(task.labels),
-        "calibration": committee.calibration,
+        "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
         "prior": file.committee.prior,
         "card": {

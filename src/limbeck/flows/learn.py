@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limbeck.aggregation.base import VoteTable, tabulate
+from limbeck.committee.base import calibrations
 from limbeck.errors import StudentError
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
@@ -62,7 +63,9 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     votes = list(ledger.votes(items=items))
     voted = {vote.item for vote in votes if vote.label is not None}
     rows = [item for item in items if item in voted]
-    table = tabulate(votes, labels=job.task.labels, items=rows, calibration=job.committee.calibration, prior=job.prior)
+    table = tabulate(
+        votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
+    )
     found = job.aggregator(table)
     best = found.probabilities.argmax(axis=1)
     sure = found.probabilities[np.arange(len(rows)), best]
@@ -105,7 +108,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
         ledger.start_round(number, strategy=name, selected=selected)
         items = [job.pool[one] for one in selected]
         ledger.add_items(items)
-        stopped = annotate(job.committee, items, ledger=ledger, meter=meter, notify=notify, purse=purse)
+        stopped = annotate(job.committee, items, ledger=ledger, meter=meter, notify=notify, purse=purse, earlier=asked)
         if number + 1 < len(sizes) and number + 1 not in recorded:
             stopped = stopped or purse.empty()
         asked += selected

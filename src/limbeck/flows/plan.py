@@ -6,7 +6,7 @@ Knows nothing of ledgers or of any concrete part.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,9 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
         notify(Progress("pilot", done, len(job.committee.workers)))
         tried[worker.name] = _try(worker, pilot)
     asked = items + test
-    wall = sum(one["seconds_per_item"] for one in tried.values()) * asked
-    tokens = sum(one["tokens_per_item"] for one in tried.values()) * asked
+    fewest = job.committee.fewest
+    wall = _span([one["seconds_per_item"] * asked for one in tried.values()], fewest)
+    tokens = _span([one["tokens_per_item"] * asked for one in tried.values()], fewest)
     votes = asked * len(tried)
     rounds = len(job.schedule.sizes(items))
     memory = psutil.Process().memory_info().rss
@@ -57,10 +58,10 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
         "rounds": rounds,
         "pilot": {"items": len(pilot), "longest_text": max(lengths), "agents": tried},
         # A pilot's batches are smaller than the run's, which are quicker; other work on the machine makes it slower.
-        "wall_s": _range(wall + learning, 0.5, 1.5 + spread),
+        "wall_s": _range((wall[0] + learning, wall[1] + learning), 0.5, 1.5 + spread),
         "tokens": _range(tokens, 1 - spread, 1 + spread),
-        "memory_bytes": _range(memory * 1.3, 1 / 1.3, 1.6),
-        "disk_bytes": _range(disk, 0.7, 1.5),
+        "memory_bytes": _range((memory * 1.3,) * 2, 1 / 1.3, 1.6),
+        "disk_bytes": _range((disk,) * 2, 0.7, 1.5),
         "rests_on": "a pilot on this machine; the ranges are for texts unlike the pilot's and for other load",
     }
 
@@ -75,5 +76,11 @@ def _try(worker: Worker, pilot: list[Item]) -> dict[str, float]:
     return {"seconds_per_item": seconds / len(pilot), "tokens_per_item": usage.tokens / len(pilot)}
 
 
-def _range(value: float, low: float, high: float) -> Mapping[str, float]:
-    return {"value": value, "low": max(0.0, value * low), "high": value * high}
+def _span(costs: Sequence[float], fewest: Sequence[float]) -> tuple[float, float]:
+    """The sum where each worker is asked as little as the protocol allows, and where each is asked about everything."""
+    return sum(cost * share for cost, share in zip(costs, fewest, strict=True)), sum(costs)
+
+
+def _range(span: tuple[float, float], low: float, high: float) -> Mapping[str, float]:
+    least, most = span
+    return {"value": (least + most) / 2, "low": max(0.0, least * low), "high": most * high}

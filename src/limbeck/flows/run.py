@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
-from limbeck.flows.evaluate import Truth, panel, score, workers
+from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, Lesson, conclude, learn
@@ -92,14 +93,21 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     stopped = learned.stopped
     with meter.phase("learn", model="student"):
         ledger.replace_labels(learned.lesson.labels)
-        write_labels(folder, ledger, job.task, job.committee.calibration, prior=job.prior)
+        write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
         size = _keep(learned.student, folder / STUDENT, job)
     test = list(job.test) if job.test else []
     if test:
         ledger.set_meta(TEST, [item.id for item in test])
         ledger.add_items(test)
         stopped = stopped or annotate(
-            job.committee, test, ledger=ledger, meter=meter, notify=notify, purse=purse, phase="evaluate"
+            job.committee,
+            test,
+            ledger=ledger,
+            meter=meter,
+            notify=notify,
+            purse=purse,
+            phase="evaluate",
+            earlier=[label.item for label in learned.lesson.labels],
         )
     notify(Progress("report", 0, 1))
     with meter.phase("evaluate"):
@@ -123,7 +131,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
     committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
     alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
-    committee |= alike
+    committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
     if not judged.labels:
         reasons = [name for name in committee if name.endswith("_reason")]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")

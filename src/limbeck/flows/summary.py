@@ -7,6 +7,8 @@ from typing import Any
 
 # Calibration that changes more labels than this share has met a strong bias of the model, or uneven classes.
 MOVED = 0.2
+# A protocol that saves less than this share of the votes is not worth its complication.
+WORTHWHILE = 0.05
 
 
 def sentence(metrics: Mapping[str, Any]) -> str:
@@ -15,6 +17,8 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     agents = len(metrics["agents"])
     who = "One agent" if agents == 1 else f"{_number(agents)} agents"
     parts = [f"{who} labelled {metrics['items']:,} texts in {duration(cost['wall_s'])} on this machine"]
+    if committee.get("tokens_saved") is not None:
+        parts[0] += f", with {committee['tokens_saved']:.0%} fewer tokens than if all had been asked about all"
     if committee["accuracy"] is not None:
         right = f"their joint label is right for {_share(committee, 'accuracy')} of {committee['n']:,} texts"
         rater = (committee.get("people") or {}).get("rater_accuracy")
@@ -34,6 +38,7 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
         found.append(f"Asking stopped early: {stopped}. Labels rest on the votes cast until then.")
     if metrics["committee"].get("warning"):
         found.append(metrics["committee"]["warning"])
+    found += _protocol(metrics["committee"])
     if metrics["committee"]["accuracy"] is None:
         found.append(f"Nothing here says how right the labels are: {metrics['committee']['accuracy_reason']}.")
     if metrics["data"]["gold_unknown"]:
@@ -55,6 +60,19 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
         found.append(f"{metrics['data']['truncated']:,} texts were longer than a model's context and were cut.")
     if metrics["student"].get("kind") is None:
         found.append(f"There is no student: {metrics['student']['kind_reason']}.")
+    return found
+
+
+def _protocol(committee: Mapping[str, Any]) -> list[str]:
+    """Where another protocol than a plain vote did not pay."""
+    found, saved, gain = [], committee.get("votes_saved"), committee.get("gain_over_all_interval")
+    if saved is not None and saved < WORTHWHILE:
+        found.append(f"The {committee['protocol']} saved only {saved:.0%} of the votes: a plain vote is as good.")
+    if gain and gain[1] < 0:
+        found.append(
+            f"The {committee['protocol']} cost accuracy: {100 * committee['gain_over_all']:.1f} points against asking "
+            "everybody, measured where everybody was asked. Raise committee.cascade.sure."
+        )
     return found
 
 

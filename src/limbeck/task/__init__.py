@@ -10,6 +10,7 @@ from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
     AgentSection,
     BudgetSection,
+    CascadeSection,
     CommitteeSection,
     DataSection,
     ExamplesSection,
@@ -24,6 +25,7 @@ from limbeck.task.taskfile import TaskFile, fingerprint
 __all__ = [
     "AgentSection",
     "BudgetSection",
+    "CascadeSection",
     "ChoiceSection",
     "CommitteeSection",
     "CotSection",

@@ -30,6 +30,7 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
             yield ("task", "show", i), "would show the answer to the workers"
     yield from _held_out(task_file)
     yield from _prior(task_file.committee.prior, labels)
+    yield from _cascade(task_file)
     for path, raw in _data_paths(task_file):
         if _leads_outside(raw):
             yield path, "leads out of the task file's folder; write the whole path, from the root"
@@ -111,6 +112,17 @@ def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> I
         yield path, f"lacks {', '.join(map(repr, lacking))}"
     if abs(sum(prior.values()) - 1) > 1e-6:
         yield path, f"the shares must sum to 1, not {sum(prior.values()):.6g}"
+
+
+def _cascade(task_file: TaskFile) -> Iterator[Finding]:
+    committee, data = task_file.committee, task_file.data
+    if committee.cascade is not None and committee.protocol != "cascade":
+        yield ("committee", "cascade"), f"means nothing to the protocol {committee.protocol}; write protocol: cascade"
+    if committee.protocol == "cascade" and task_file.agents is not None and len(task_file.agents) < 2:
+        yield ("committee", "protocol"), "a cascade needs at least two agents, the cheapest first"
+    gold = data.gold is not None or task_file.data_path(data.pool) is None
+    if committee.cascade is not None and committee.cascade.calibrate == "gold" and not gold:
+        yield ("committee", "cascade", "calibrate"), "needs data.gold: the column with the true label"
 
 
 def _server(url: str, *, allowed: bool) -> Iterator[str]:

@@ -132,10 +132,19 @@ class AgentSection(Section):
     long_text: Annotated[Literal["head", "tail", "middle"], BeforeValidator(text)] = "head"
 
 
+class CascadeSection(Section):
+    """When a cascade asks the next worker; left out of the file means these defaults."""
+
+    sure: PositiveShare = 0.9
+    pilot: PositiveShare = 0.1
+    calibrate: Annotated[Literal["agreement", "gold"], BeforeValidator(text)] = "agreement"
+
+
 class CommitteeSection(Section):
-    """How votes become labels; `prior` is None for uniform."""
+    """Who is asked what, and how votes become labels; `prior` is None for uniform."""
 
     protocol: Text = "vote"
+    cascade: Annotated[CascadeSection | None, BeforeValidator(text_or_none)] = None
     aggregate: Text = "opinion-pool"
     prior: Annotated[dict[str, PositiveShare] | None, BeforeValidator(_prior)] = None
     accept: Share = 0.0
