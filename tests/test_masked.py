@@ -200,10 +200,9 @@ def test_keys_that_mean_nothing_to_a_masked_model(changes: dict[str, Any], what:
         execute(task, tmp_path / "run")
 
 
-def test_a_folder_is_no_gguf_file(tmp_path: Path) -> None:
+def test_a_folder_without_weights_is_no_model(tmp_path: Path) -> None:
     write(tmp_path / "gpt", "gpt2")
+    (tmp_path / "gpt" / "model.safetensors").unlink()
     task = write_toy(tmp_path, agents=[{"name": "gpt", "model": "gpt"}])
-    with pytest.raises(
-        ConfigError, match=r"holds 0 GGUF files, one is needed\n .*`engine: transformers` runs safetensors"
-    ):
+    with pytest.raises(ConfigError, match=r"holds 0 GGUF files, one is needed\n .*A folder of safetensors"):
         execute(task, tmp_path / "run")

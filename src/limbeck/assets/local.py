@@ -47,10 +47,9 @@ def gguf_file(place: Path, name: str) -> Path:
         return place
     found = sorted(place.glob("*.gguf"))
     if len(found) != 1:
-        other = " `engine: transformers` runs safetensors." if any(place.glob("*.safetensors")) else ""
         raise ConfigError(
             f"{name}: holds {len(found)} GGUF files, one is needed",
-            hint=f"Name one: hf:owner/name:file.gguf.{other} A folder that was exported to OpenVINO "
-            "(optimum-cli export openvino -m MODEL FOLDER) can be named as it is.",
+            hint="Name one: hf:owner/name:file.gguf. A folder of safetensors, or one that was exported to OpenVINO, "
+            "can be named as it is.",
         )
     return found[0]

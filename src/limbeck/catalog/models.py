@@ -12,7 +12,7 @@ from typing import Any
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import ENGINES, EXPORTED, FOLDERS, LOADERS, WIDTH, resolve
+from limbeck.catalog.names import ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, WIDTH, resolve
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
@@ -80,6 +80,9 @@ class Models:
             return load(folder, checksums=checksums)
         if (folder / "openvino_model.xml").is_file():
             return resolve(EXPORTED)(folder)
+        if any(folder.glob("*.safetensors")) and not any(folder.glob("*.gguf")):
+            made = resolve(EXPORTER)(folder, self._store.root / "converted", checksums=checksums)
+            return resolve(EXPORTED)(made)
         file = gguf_file(folder, model)
         return load(file, self._store.root / "converted", sha256=checksums.get(file.name))
 

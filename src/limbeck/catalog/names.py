@@ -21,7 +21,7 @@ ENGINES = {
 FOLDERS = {"transformers", "masked"}
 GRAMMAR = "limbeck.decoding.grammar:Grammar"
 WIDTH = "limbeck.engines.width:remembered"
-EXPORTED = "limbeck.engines.exported:load"
+EXPORTED, EXPORTER = "limbeck.engines.exported:load", "limbeck.engines.exporting:exported"
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
 DECODERS = {
     "choice": "limbeck.decoding.choice:Choice",
