@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-# Numbers that make a thread worth starting (about 2 ms of work against 0.1 ms), and threads at most.
-WORTH, MOST = 1 << 20, 4
+# Numbers that make a thread worth starting (half a millisecond of work or more, against 0.1 ms), and threads at most.
+WORTH, MOST = 1 << 19, 4
 
 
 def share(work: Callable[[range], None], rows: int, size: int) -> None:
