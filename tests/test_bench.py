@@ -20,8 +20,10 @@ from limbeck.bench.decode import Arena, check_names, prompts_of
 from limbeck.bench.questions import TEMPLATES, arithmetic
 from limbeck.bench.results import Results, notes, rows
 from limbeck.bench.weights import Weights
+from limbeck.engines.base import HOLE, Floats, Message
 from limbeck.engines.scripted import ByteText
 from limbeck.errors import ConfigError, EngineError, RunError
+from limbeck.flows.decode import SYSTEM
 from stories import Stories
 from toy_job import Shell
 
@@ -57,6 +59,30 @@ def test_questions_are_put_as_the_paper_has_them() -> None:
         prompts_of(ASKED, ByteText(), room=43)
     with pytest.raises(ConfigError, match="no questions"):
         prompts_of([], ByteText(), room=44)
+
+
+def test_a_chat_is_put_into_the_template_for_all_and_its_shared_turns_are_read_once() -> None:
+    engine = stories()
+    before, after = engine.tokenizer.frame([Message("system", SYSTEM), Message("user", HOLE)])
+    prompts = prompts_of(ASKED, engine.tokenizer, room=1000, style="chat")
+    assert [prompt.text for prompt in prompts] == ASKED
+    assert [prompt.tokens for prompt in prompts] == [(*before, *asked.encode(), *after) for asked in ASKED]
+    rows = Noted()
+    found = own.make(rows, branches=30, style="chat")(prompts, 1, 2)
+    assert rows.read == [list(before), *([*asked.encode(), *after] for asked in sorted(ASKED, key=len, reverse=True))]
+    assert found.read == sum(map(len, rows.read))
+
+
+class Noted(Stories):
+    """Remembers the prompts that it reads."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.read: list[list[int]] = []
+
+    def extend(self, rows: Sequence[Sequence[int]], parents: Sequence[int]) -> Floats:
+        self.read += [list(row) for row in rows if len(row) > 1]
+        return super().extend(rows, parents)
 
 
 def test_limbeck_does_what_its_decoder_does() -> None:
@@ -243,6 +269,7 @@ def test_the_command(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "is in the file already" in err
     assert json.loads(out)["llama-cpp"]["limbeck"]["questions"] == 2
     assert json.loads((tmp_path / "speed.json").read_text()).keys() == {"tiny"}
+    assert shell(*words, "--against", "llama-cpp", "--prompt", "chat")[0] != 0  # this model has no template
     code, _, err = shell(*words, "--against", "vllm")
     assert code == 2
     assert "Known: transformers, llama-cpp" in err

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from limbeck.engines.base import Tokenizer
 
@@ -43,6 +43,8 @@ class Job:
         slow: peers that read a prompt again for every branch; a ratio is one of tokens per second, so they get few.
         few: prompts of such a peer.
         floor: whether the machine's own limits are measured too.
+        prompt: how questions are put: as the paper's "Q: …", a new line and "A:" (`qa`), or by the model's chat
+            template (`chat`).
     """
 
     k: int = 10
@@ -53,11 +55,12 @@ class Job:
     slow: tuple[str, ...] = ("optillm",)
     few: int = 4
     floor: bool = True
+    prompt: Literal["qa", "chat"] = "qa"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as text, and the tokens that every library reads."""
+    """A prompt as text, in a chat without what the template puts around it, and the tokens that all libraries read."""
 
     text: str
     tokens: tuple[int, ...]

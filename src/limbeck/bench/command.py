@@ -40,6 +40,13 @@ def bench() -> None:
 @click.option("--from", "source", type=FILE, help="A file of questions: its column `text`.  [default: made up here]")
 @click.option("--k", type=COUNT, default=10, show_default=True, help="Branches of a question.")
 @click.option("--tokens", type=COUNT, default=64, show_default=True, help="Tokens of a branch at most.")
+@click.option(
+    "--prompt",
+    type=click.Choice(["qa", "chat"]),
+    default="qa",
+    show_default=True,
+    help="How questions are put: Q: … A:, or by the model's chat template.",
+)
 @click.option("--rounds", type=COUNT, default=2, show_default=True, help="Turns of each side; the best one counts.")
 @click.option("--width", type=COUNT, help="Questions that limbeck reads at a time.  [default: measured]")
 @click.option("--no-floor", is_flag=True, help="Leave out what is achieved of the machine's own limits.")
@@ -49,7 +56,8 @@ def decode(source: Path | None, path: Path | None, against: str | None, *, out: 
     count = told["questions"]
     asked = texts_of(source)[:count] if source else arithmetic(count)
     names = tuple(PEERS) if against is None else tuple(filter(None, map(str.strip, against.split(","))))
-    job = Job(told["k"], told["tokens"], told["rounds"], width=told["width"] or 0, floor=not told["no_floor"])
+    width, prompt = told["width"] or 0, told["prompt"]
+    job = Job(told["k"], told["tokens"], told["rounds"], width=width, floor=not told["no_floor"], prompt=prompt)
     found = resolve(STORY)(told["model"], asked, names, job=job, path=path, say=out.say)
     out.result(found, "\n".join(filter(None, [*_table(found), *notes(found)])))
 

@@ -24,7 +24,7 @@ from limbeck.catalog import Models, resolve
 from limbeck.engines.base import Engine, Tokenizer
 from limbeck.engines.openvino import usable_cores
 from limbeck.errors import ConfigError, EngineError, MissingExtra
-from limbeck.flows.decode import ANSWER, QUESTION
+from limbeck.flows.decode import ANSWER, QUESTION, Style, body_of, frame
 
 FLOORS = "limbeck.bench.phases:measure"
 INSTALL = "pip install 'limbeck[bench]'"
@@ -89,7 +89,7 @@ class Arena:
 
     def _told(self, name: str) -> dict[str, Any]:
         around = circumstances(name)
-        job = {key: value for key, value in asdict(self.job).items() if key not in ("floor", "slow", "few")}
+        job = {key: value for key, value in asdict(self.job).items() if key not in ("floor", "slow", "few", "prompt")}
         return {
             **job,
             **self.settings,
@@ -109,7 +109,7 @@ def bench_decode(
 
     Args:
         model: a name, a GGUF file, or `hf:owner/name:file.gguf`.
-        asked: questions; each is put as CoT-decoding's paper has it.
+        asked: questions; each is put as `job.prompt` says.
         against: names of peers.
         job: how much is done.
         path: JSON file of results that is gone on with; None keeps nothing.
@@ -128,18 +128,20 @@ def bench_decode(
     place = Path(model) if model.endswith(".gguf") and not model.startswith("hf:") else models.files(model)
     source = gguf_file(place, model)
     engine = models.engine("openvino", model)
+    chat = job.prompt == "chat"
     branches = job.width * job.k or models.branches("openvino", engine)
     told = source.stat()
     name = f"{source.stem}-{_digest(f'{source.resolve()} {told.st_size} {told.st_mtime_ns}')[:12]}"
     arena = Arena(
-        own.make(engine, branches=branches),
-        prompts_of(asked, engine.tokenizer, room=engine.context - job.tokens),
+        own.make(engine, branches=branches, style="chat" if chat else "plain"),
+        prompts_of(asked, engine.tokenizer, room=engine.context - job.tokens, style=job.prompt),
         Weights(source, store.root / "bench" / name),
         job,
         {"branches at a time": branches, "model": engine.identity},
         say,
     )
-    found = Results(path, source.stem if place == source else model)
+    known = source.stem if place == source else model
+    found = Results(path, f"{known}, chat" if chat else known)
     for peer in against:
         arena.play(peer, found)
     if not any(OWN in one for one in found.part.values()):
@@ -173,17 +175,20 @@ def check_names(against: Sequence[str]) -> None:
             raise ConfigError(f"no peer is called {name!r}", hint=f"Known: {', '.join(PEERS)}.")
 
 
-def prompts_of(asked: Sequence[str], tokenizer: Tokenizer, *, room: int) -> list[Prompt]:
-    """Questions as prompts, as CoT-decoding's paper has them: "Q: …", a new line and "A:".
+def prompts_of(asked: Sequence[str], tokenizer: Tokenizer, *, room: int, style: Style = "qa") -> list[Prompt]:
+    """Questions as prompts: as CoT-decoding's paper has them ("Q: …", a new line and "A:"), or as turns of a chat.
 
     Raises:
         ConfigError: when there is none, or one is longer than the room for it.
+        EngineError: when a chat is wanted and the model has no template.
     """
     prompts = []
+    before, after = frame(tokenizer, style)
     for text in asked:
-        put = text if text.startswith(QUESTION) else QUESTION + text
-        put = put.removesuffix(ANSWER) + ANSWER
-        prompts.append(Prompt(put, (*tokenizer.start, *tokenizer.encode(put))))
+        put = text
+        if style == "qa":
+            put = (text if text.startswith(QUESTION) else QUESTION + text).removesuffix(ANSWER) + ANSWER
+        prompts.append(Prompt(put, (*before, *body_of(tokenizer, put, after))))
     if not prompts:
         raise ConfigError("there are no questions to ask", hint="Is the file of --from empty?")
     longest = max(len(prompt.tokens) for prompt in prompts)

@@ -17,7 +17,7 @@ from limbeck.decoding.base import Draw
 from limbeck.decoding.cot import Cot
 from limbeck.decoding.trees import Policy
 from limbeck.engines.base import Engine, Floats, Tokenizer
-from limbeck.flows.decode import decode_all
+from limbeck.flows.decode import Style, decode_all, frame
 
 
 class Watched:
@@ -63,19 +63,20 @@ class Watched:
         self._engine.restore(state)
 
 
-def make(engine: Engine, *, branches: int) -> Run:
-    """The job on an engine, so many branches in a batch at most."""
+def make(engine: Engine, *, branches: int, style: Style = "plain") -> Run:
+    """The job on an engine, so many branches in a batch at most; a chat's texts are put into its template."""
+    begun, _ = frame(engine.tokenizer, style)
 
     def run(prompts: Sequence[Prompt], k: int, limit: int) -> Outcome:
         watched = Watched(engine)
         cot = Cot(Policy(Number(), max_tokens=limit), k=k)
         texts = [prompt.text for prompt in prompts]
-        found = dict(decode_all(watched, cot, texts, style="plain", branches=branches))
+        found = dict(decode_all(watched, cot, texts, style=style, branches=branches))
         draws = [found[i] for i in range(len(prompts))]
         return Outcome(
             written=sum(draw.decoded for draw in draws),
             greedy=tuple(map(_greedy, draws)),
-            read=len(engine.tokenizer.start) + sum(draw.prefilled for draw in draws),
+            read=len(begun) + sum(draw.prefilled for draw in draws),
             reading=watched.reading,
         )
 

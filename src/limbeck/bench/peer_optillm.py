@@ -52,7 +52,7 @@ def opened(weights: Weights, shape: Shape, *, cot_decode: Any) -> Iterator[Run]:
     model = open_model(weights, "bfloat16", shape.threads)
     tokenizer = AutoTokenizer.from_pretrained(folder(weights))
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
-    ends = weights.tokenizer.end
+    ends, start = weights.tokenizer.end, tuple(weights.tokenizer.start)
     generate = model.generate
     noted: list[tuple[list[int], int]] = []
 
@@ -67,7 +67,7 @@ def opened(weights: Weights, shape: Shape, *, cot_decode: Any) -> Iterator[Run]:
         paths, read = [], 0
         for prompt in prompts:
             noted.clear()
-            message = [{"role": "user", "content": prompt.text}]
+            message = [{"role": "user", "content": tokenizer.decode(_unbegun(prompt.tokens, start))}]
             # It counts new tokens after the branch's first one.
             with contextlib.redirect_stdout(None):
                 cot_decode(model, tokenizer, message, k=k, max_new_tokens=limit - 1)
@@ -77,3 +77,8 @@ def opened(weights: Weights, shape: Shape, *, cot_decode: Any) -> Iterator[Run]:
         return outcome(paths, weights.tokenizer, read=read)
 
     yield run
+
+
+def _unbegun(tokens: Sequence[int], start: Sequence[int]) -> list[int]:
+    """Tokens without those that its tokenizer puts in front by itself."""
+    return list(tokens[len(start) :] if tuple(tokens[: len(start)]) == tuple(start) else tokens)

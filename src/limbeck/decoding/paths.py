@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from limbeck.decoding.threads import share
 from limbeck.engines.base import Engine, Floats, Integers, Path, Peaks, Remote, Tokenizer, Wish
 
 # Where a small model runs on into a next question of its own making, or spells out the end of its turn.
@@ -79,15 +80,20 @@ def likeliest(logits: Floats, k: int) -> Peaks:
     k = min(k, size)
     tokens = np.empty((rows, k), np.int64)
     logs = np.empty((rows, k), np.float32)
-    scratch = np.empty(size, np.float32)
-    for i, row in enumerate(logits):  # row by row, so that what is looked at stays in the cache
-        found = _two(row) if k == 2 else _top(row, k) if k < size else np.arange(size)
-        tokens[i] = found[np.lexsort((found, -row[found]))]
-        peak = row[tokens[i, 0]]
-        with np.errstate(invalid="ignore", over="ignore"):
-            np.subtract(row, peak, out=scratch)
-            np.exp(scratch, out=scratch)
-            logs[i] = row[tokens[i]] - peak - np.log(scratch.sum(dtype=np.float32))
+
+    def look(places: range) -> None:
+        scratch = np.empty(size, np.float32)
+        for i in places:  # row by row, so that what is looked at stays in the cache
+            row = logits[i]
+            found = _two(row) if k == 2 else _top(row, k) if k < size else np.arange(size)
+            tokens[i] = found[np.lexsort((found, -row[found]))]
+            peak = row[tokens[i, 0]]
+            with np.errstate(invalid="ignore", over="ignore"):
+                np.subtract(row, peak, out=scratch)
+                np.exp(scratch, out=scratch)
+                logs[i] = row[tokens[i]] - peak - np.log(scratch.sum(dtype=np.float32))
+
+    share(look, rows, size)
     return Peaks(tokens, logs)
 
 

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.decoding.threads import share
 from limbeck.decoding.truncation import (
     Mask,
     entropy_temperature,
@@ -175,9 +176,14 @@ class Sampler:
     def __call__(self, logits: Floats, numbers: Sequence[int]) -> Integers:
         """A token for each row; see `Pick.__call__`. A row that holds no numbers gives any token."""
         drawn = np.empty(len(numbers), np.int64)
-        for place, (row, number) in enumerate(zip(logits, numbers, strict=True)):  # one row at a time fits the cache
-            tokens, left = narrow(row, self._sampling, self._said[number])
-            drawn[place] = tokens[draw(left, self._throws[number].random())]
+
+        def throw(places: range) -> None:
+            for place in places:  # one row at a time fits the cache
+                number = numbers[place]
+                tokens, left = narrow(logits[place], self._sampling, self._said[number])
+                drawn[place] = tokens[draw(left, self._throws[number].random())]
+
+        share(throw, len(numbers), logits.shape[1])
         return drawn
 
     def wish(self, number: int) -> tuple[Mapping[str, float], int]:

@@ -119,7 +119,8 @@ class OpenVinoEngine:
                 "position_ids": step.positions,
                 "beam_idx": step.origin.astype(np.int32),
                 "last": step.last,
-            }
+            },
+            share_outputs=True,  # else all logits are copied once more
         )
         self._rows = step.rows
         logits: Floats = self._request.get_output_tensor(0).data[:, 0].astype(np.float32)

@@ -58,8 +58,8 @@ def decode_all(
     Raises:
         EngineError: when a chat is wanted and the model has no template, or the engine cannot answer.
     """
-    before, after = _frame(engine.tokenizer, style)
-    bodies = [_body(engine.tokenizer, prompt, after) for prompt in prompts]
+    before, after = frame(engine.tokenizer, style)
+    bodies = [body_of(engine.tokenizer, prompt, after) for prompt in prompts]
     room = engine.context - len(before) - decoder.reach
     short = [i for i, body in enumerate(bodies) if body and len(body) <= room]
     yield from (
@@ -77,7 +77,7 @@ def decode_all(
         notify(Progress("decode", done, len(short)))
 
 
-def _frame(tokenizer: Tokenizer, style: Style | None) -> tuple[list[int], list[int] | str]:
+def frame(tokenizer: Tokenizer, style: Style | None) -> tuple[list[int], list[int] | str]:
     """What stands before and behind each prompt; text behind it becomes tokens together with the prompt."""
     if style in (None, "chat"):
         try:
@@ -88,7 +88,8 @@ def _frame(tokenizer: Tokenizer, style: Style | None) -> tuple[list[int], list[i
     return tokenizer.start, "" if style == "plain" else ANSWER
 
 
-def _body(tokenizer: Tokenizer, prompt: str, after: list[int] | str) -> list[int]:
+def body_of(tokenizer: Tokenizer, prompt: str, after: list[int] | str) -> list[int]:
+    """Tokens of a prompt and of what `frame` puts behind it."""
     if not isinstance(after, str):
         return [*tokenizer.encode(prompt), *after]
     asked = prompt if not after or prompt.startswith(QUESTION) else QUESTION + prompt
