@@ -176,9 +176,10 @@ def test_three_people_make_the_alternative_annotator_test(run: Path, tmp_path: P
     rows[0]["label"] = next(label for label in LABELS if label != rows[0]["label"])
     found = audit(run, labels=table(tmp_path / "people.csv", rows), epsilon=0.2)
     test = found["alternative_annotator"]
-    right = sum(one.label == truth[one.item] for one in labels[:60]) / 60
+    right = sum(one.label == truth[one.item] for one in labels[1:60])
     assert [one["items"] for one in test["people"]] == [60, 60, 60]
-    assert test["advantage"] == pytest.approx(right, abs=1 / 60)
+    # On the first item Ada errs. Whatever the committee says there, it agrees with the others as well as each person.
+    assert test["advantage"] == pytest.approx((right + 1) / 60)
     assert test["passed"] is (test["winning_rate"] >= 0.5)
     assert found["gold"]["disagreed"] == {
         labels[0].item: {label: 1 + (label == truth[labels[0].item]) for label in LABELS}
