@@ -19,6 +19,7 @@ from limbeck import console
 from limbeck.assets.store import Store
 from limbeck.bench.command import bench
 from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
+from limbeck.console.people import audit, gold
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
 from limbeck.flows.decode import STYLES, texts_of
@@ -256,7 +257,7 @@ def predict(folder: Path, texts: Path, target: Path | None, out: console.Console
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 
 
-for _verb in (init, doctor, plan, run, decode, status, report, export, predict):
+for _verb in (init, doctor, plan, run, decode, status, gold, audit, report, export, predict):
     commands.add_command(_verb)
 for _name, _verb in (
     ("list", models_list),

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# A worker whose name begins so is a person.
+PERSON = "person:"
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -59,7 +62,7 @@ class Vote:
     Attributes:
         key: hash of everything that changes the answer; the ledger keeps one vote per key.
         item: id of the item.
-        worker: name of the agent, student or person.
+        worker: name of the agent or student, or `person:` and a person's name.
         label: the chosen label, or None with a `reason`.
         reason: why there is no label.
         scores: raw log-probability of each label in the order of the task's labels, shape [labels], in nats.
@@ -83,6 +86,11 @@ class Vote:
     trace: Mapping[str, Any] | None = field(default=None, hash=False)
     flags: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def of_person(self) -> bool:
+        """Whether a person gave it."""
+        return self.worker.startswith(PERSON)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ from limbeck.catalog.ask import Asker, decode, open_asker
 from limbeck.catalog.decoders import ANSWERS, answer_kind, build_decoder
 from limbeck.catalog.models import Models, build_encoder, open_student
 from limbeck.catalog.names import (
+    ACCEPTED,
     AGGREGATORS,
+    AUDIT,
     COLD,
     DECODERS,
     DIVERSE,
@@ -24,8 +26,10 @@ from limbeck.catalog.names import (
 from limbeck.catalog.workshop import Workshop
 
 __all__ = [
+    "ACCEPTED",
     "AGGREGATORS",
     "ANSWERS",
+    "AUDIT",
     "COLD",
     "DECODERS",
     "DIVERSE",

@@ -47,7 +47,7 @@ class Console:
         if self.as_json:
             sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=list) + "\n")
         elif not self._quiet and isinstance(text, str):
-            sys.stdout.write(_printable(text) + "\n")
+            sys.stdout.write(printable(text) + "\n")
         elif not self._quiet:
             Terminal(highlight=False).print(text)
 
@@ -177,7 +177,7 @@ def until_hung_up() -> Iterator[None]:
 
 def complain(message: str) -> None:
     """Print an error."""
-    sys.stderr.write(_printable(message) + "\n")
+    sys.stderr.write(printable(message) + "\n")
 
 
 @contextmanager
@@ -259,6 +259,6 @@ def _size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text without control characters that could drive the terminal."""
     return "".join(c if c in "\n\t" or c.isprintable() else "\ufffd" for c in text)

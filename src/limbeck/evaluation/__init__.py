@@ -1,7 +1,8 @@
 """How good labels are: scores, calibration, agreement of workers, agreement with people, paired comparison.
 
-Pure functions over arrays. Every statistic comes as an `Estimate` with an interval, or with the reason why not. Knows
-nothing of models, engines, files or pages.
+Pure functions over arrays. Every statistic comes as an `Estimate` with an interval, or with the reason why not. What a
+few human answers prove about all labels is in `powered`, `certificate` and `alternative_annotator`, which are imported
+by name because they need SciPy. Knows nothing of models, engines, files or pages.
 """
 
 from limbeck.evaluation.agreement import (
@@ -29,6 +30,7 @@ from limbeck.evaluation.people import (
     rank_correlation,
     rater_accuracy,
 )
+from limbeck.evaluation.samples import chances, doubt, draw, spread
 from limbeck.evaluation.scores import ClassScore, accuracy, brier, confusion, log_loss, macro_f1, per_class
 
 __all__ = [
@@ -45,10 +47,13 @@ __all__ = [
     "against_people",
     "brier",
     "calibration_error",
+    "chances",
     "compare",
     "confusion",
     "coverage_curve",
     "diagnose",
+    "doubt",
+    "draw",
     "effective_votes",
     "human_shares",
     "log_loss",
@@ -60,4 +65,5 @@ __all__ = [
     "rank_correlation",
     "rater_accuracy",
     "reliability",
+    "spread",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from limbeck.aggregation.base import tabulate
 from limbeck.errors import RunError
 from limbeck.ledger import LedgerView
+from limbeck.records import Item
 from limbeck.task import Task
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -52,17 +53,35 @@ def write_labels(
     Raises:
         RunError: when the file cannot be written; an earlier one stays as it was.
     """
-    path = folder / f"{LABELS}.{kind}"
+    return write_rows(folder / f"{LABELS}.{kind}", _rows(view, task, calibration, prior), kind)
+
+
+def write_rows(path: Path, rows: Iterator[dict[str, Any]], kind: str) -> Path:
+    """Write rows with the same keys as csv, jsonl or parquet.
+
+    Raises:
+        RunError: when the file cannot be written; an earlier one stays as it was.
+    """
+    with whole(path) as partial:
+        {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[kind](partial, rows)
+    return path
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A place to write to, which takes the place of `path` when the block ends well.
+
+    Raises:
+        RunError: when it cannot be written; an earlier file stays as it was.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
-        rows = _rows(view, task, calibration, prior)
-        {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[kind](partial, rows)
+        yield partial
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written: {error.strerror or error}", hint="Check the free space.") from error
-    return path
 
 
 def _rows(
@@ -76,7 +95,7 @@ def _rows(
         label, row = labels[item.id], place[item.id]
         yield {
             "id": item.id,
-            "text": "\n".join(item.fields[name] for name in task.show if item.fields.get(name)),
+            "text": text_of(item, task.show),
             "label": label.label,
             "confidence": label.confidence,
             "accepted": label.accepted,
@@ -86,6 +105,11 @@ def _rows(
                 for worker, choice in zip(table.workers, table.choices[row].tolist(), strict=True)
             },
         }
+
+
+def text_of(item: Item, show: Sequence[str]) -> str:
+    """The shown fields, one below the other."""
+    return "\n".join(text for name in show if (text := item.fields.get(name)))
 
 
 def safe_cell(value: Any) -> Any:

@@ -45,6 +45,7 @@ def describe(
         "encoder": file.student.encoder,
         "show": list(task.show),
         "labels": list(task.labels),
+        "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
         "prior": file.committee.prior,

@@ -59,8 +59,8 @@ class Learned:
 
 
 def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
-    """Aggregate the votes on some items; items without any vote are left out."""
-    votes = list(ledger.votes(items=items))
+    """Aggregate the committee's votes on some items, not those of people; items without any vote are left out."""
+    votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
     voted = {vote.item for vote in votes if vote.label is not None}
     rows = [item for item in items if item in voted]
     table = tabulate(

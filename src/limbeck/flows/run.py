@@ -31,6 +31,7 @@ from limbeck.records import Item, Vote
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
+AUDIT = "audit.json"
 JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 
@@ -93,6 +94,8 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     stopped = learned.stopped
     with meter.phase("learn", model="student"):
         ledger.replace_labels(learned.lesson.labels)
+        # An audit of earlier labels says nothing of these.
+        (folder / AUDIT).unlink(missing_ok=True)
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
         size = _keep(learned.student, folder / STUDENT, job)
     test = list(job.test) if job.test else []
@@ -124,7 +127,7 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
 
 def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item], size: int | None) -> dict[str, Any]:
     labels, seed = job.task.labels, job.seed
-    votes = list(ledger.votes())
+    votes = [vote for vote in ledger.votes() if not vote.of_person]
     judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
     on = "test" if test else "pool"
     pool = job.test if test and job.test else job.pool

@@ -49,6 +49,14 @@ _REPAIR = "`limbeck doctor --repair {}` copies what can be read into a fresh led
 _TORN = (522, 2826)  # SQLITE_IOERR_SHORT_READ and SQLITE_IOERR_CORRUPTFS: told as damage, not as a full disk
 
 
+def existing(folder: Path | str) -> Path:
+    """The path of the ledger in `folder`; raises a RunError when there is none."""
+    path = Path(folder) / NAME
+    if not path.is_file():
+        raise RunError(f"{folder}: there is no run here ({NAME} is missing)", hint="check the folder's name")
+    return path
+
+
 @contextmanager
 def faults(path: Path) -> Iterator[None]:
     """Turns every error of SQLite into a RunError that says what happened to `path` and what to do."""

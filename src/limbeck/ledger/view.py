@@ -44,9 +44,7 @@ class LedgerView:
         Raises:
             RunError: when there is no ledger, or it cannot be read.
         """
-        path = Path(folder) / file.NAME
-        if not path.is_file():
-            raise RunError(f"{folder}: there is no run here ({file.NAME} is missing)", hint="check the folder's name")
+        path = file.existing(folder)
         with file.faults(path):
             connection = file.connect(path, "ro")
             try:

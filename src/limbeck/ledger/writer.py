@@ -75,7 +75,7 @@ class Ledger(LedgerView):
         Raises:
             RunError: see `open`.
         """
-        path = Path(folder) / file.NAME
+        path = file.existing(folder)
         with file.faults(path), closing(file.connect(path, "ro")) as connection:
             older = file.identify(connection, path) != file.VERSION
         if older:

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from limbeck.errors import RunError
-from limbeck.report import charts, scores, sections, words
+from limbeck.report import audit, charts, scores, sections, words
 from limbeck.report.cards import cards
 from limbeck.report.safety import cut, without_traces
 from limbeck.report.shape import Metrics, understood
@@ -34,18 +34,24 @@ def write_report(folder: Path) -> Path:
     Raises:
         RunError: when metrics.json is missing, damaged or of a newer schema, or the page cannot be written.
     """
-    source = folder / "metrics.json"
-    try:
-        metrics = json.loads(source.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{source}: there is no such file", hint="Finish the run first: limbeck run TASK") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{source}: cannot be read: {error}", hint="Run the same `limbeck run` again.") from error
-    if not isinstance(metrics, dict):
-        raise RunError(f"{source}:1 does not hold a JSON object", hint="Run the same `limbeck run` again.")
+    metrics = _read(folder / "metrics.json", again="Run the same `limbeck run` again.")
+    if (audited := folder / "audit.json").exists():
+        metrics["audit"] = _read(audited, again="Run the same `limbeck audit` again.")
     target = folder / "report.html"
     _replace(target, render(metrics).encode("utf-8"))
     return target
+
+
+def _read(source: Path, *, again: str) -> dict[str, Any]:
+    try:
+        found = json.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{source}: there is no such file", hint="Finish the run first: limbeck run TASK") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{source}: cannot be read: {error}", hint=again) from error
+    if not isinstance(found, dict):
+        raise RunError(f"{source}:1 does not hold a JSON object", hint=again)
+    return found
 
 
 def _replace(target: Path, content: bytes) -> None:
@@ -96,6 +102,7 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
         "bins_committee": scores.bins(m.committee, "committee"),
         "bins_student": scores.bins(m.student, "student"),
         "kept": scores.kept(m),
+        "audit": audit.shares(m.audit),
         "agents": sections.agents(m),
         "phases": sections.phases(m),
         "assets": sections.assets(m),

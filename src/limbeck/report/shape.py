@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from limbeck.errors import RunError
+from limbeck.report.audit import AuditPart
 from limbeck.report.block import Block, Interval, Number, Numbers, Part, Rows, Said, Table
 from limbeck.report.safety import all_visible
 
@@ -249,6 +250,7 @@ class Metrics(Block):
     resources: Part[ResourcesPart] = ResourcesPart()
     disagreements: Rows[DisagreementPart] = Field(default_factory=list)
     reproduce: Part[ReproducePart] = ReproducePart()
+    audit: AuditPart | None = None  # of audit.json, where there is one
 
 
 def understood(metrics: Mapping[str, Any]) -> Metrics:
