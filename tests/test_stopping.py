@@ -92,6 +92,7 @@ def test_the_exact_stop_by_hand() -> None:
     assert Exact()(done, 2, "majority") is None  # b could still draw level
     assert Exact()(done, 1, "majority") == "exact: the rest cannot overturn the leader"
     assert Exact()([branch("a", 0.5)], 1, "sum") is None
+    assert Exact()([branch("a", 0.0)] * 3, 1, "sum") is None  # they weigh nothing against a branch that is sure
 
 
 def test_adaptive_consistency_by_hand() -> None:

@@ -60,6 +60,7 @@ def by_confidence(branches: Sequence[Branch]) -> list[float]:
     return [math.exp((_sure(branch) - 1.0) / TEMPERATURE) for branch in branches]
 
 
+LEAST = 1e-9
 # Every branch weighs between 0 and 1.
 WEIGHINGS: Mapping[str, Callable[[Sequence[Branch]], list[float]]] = {
     "sum": by_sum,
@@ -73,8 +74,8 @@ def masses(branches: Sequence[Branch], weighing: str) -> dict[str, float]:
     """Answer → summed weight of the branches that vote for it, the heaviest first; ties go to the earlier branch."""
     voters = [branch for branch in branches if branch.votes]
     weights = WEIGHINGS[weighing](voters) if voters else []
-    if not any(weights):  # all margins are exactly zero: nobody is surer than another
-        weights = [1.0] * len(voters)
+    if not any(weights):  # all margins are exactly zero: nobody is surer than another, and any later branch may be
+        weights = [LEAST] * len(voters)
     found: dict[str, float] = {}
     for branch, weight in zip(voters, weights, strict=True):
         found[branch.answer or ""] = found.get(branch.answer or "", 0.0) + weight
