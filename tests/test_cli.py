@@ -195,7 +195,7 @@ def test_models_list_and_verify_of_an_empty_store(shell: Shell) -> None:
     rows = json.loads(shell("models", "list", "--json")[1])
     assert {row["state"] for row in rows} == {"missing"}
     assert {"smollm2-135m-instruct", "all-minilm-l6-v2", "movie-reviews"} <= {row["name"] for row in rows}
-    assert "smollm2-135m-instruct  model" in shell("models", "list")[1]
+    assert "smollm2-135m-instruct     model" in shell("models", "list")[1]
     assert shell("models", "verify", "tweets")[:2] == (0, "tweets: missing\n")
 
 

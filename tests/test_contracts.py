@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from limbeck.catalog import (
 from limbeck.errors import ConfigError, MissingExtra
 from limbeck.records import Vote
 from limbeck.selection.base import Evidence
+from toy_job import execute, write_toy
 
 KINDS = {
     "engines": ENGINES,
@@ -46,7 +48,8 @@ LABELS = ("bad", "fine", "good")
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in KINDS.items() for name in names])
 def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
     assert re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name)
-    needs = {"torch", "transformers"} if kind == "engines" and name in FOLDERS else set()
+    heavy = (kind == "engines" and name in FOLDERS) or (kind, name) == ("students", "encoder")
+    needs = {"torch", "transformers"} if heavy else set()
     if all(map(importlib.util.find_spec, needs)):
         assert callable(resolve(KINDS[kind][name]))
         return
@@ -134,7 +137,7 @@ def test_laws_of_selectors(name: str) -> None:
     assert set(turned) == set(chosen[1]), "the order of the candidates does not matter"
 
 
-@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("name", [name for name in STUDENTS if name != "encoder"])  # see test_students_encoder.py
 def test_laws_of_students(name: str, tmp_path: Path) -> None:
     texts = [f"{word} film, part {i}" for i in range(8) for word in ("dull", "bright")]
     targets = np.array([[0.9, 0.1], [0.2, 0.8]] * 8)
@@ -151,3 +154,18 @@ def test_laws_of_students(name: str, tmp_path: Path) -> None:
     kept = resolve(LOADERS[name])(tmp_path / "student", encoder=None)
     assert kept.labels == ("no", "yes")
     assert np.allclose(kept.predict_proba(["a bright film", "dull", ""]), opinion, atol=1e-6)
+
+
+def test_an_encoder_without_torch_says_the_install_line_before_anybody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [
+        name for name in sys.modules if name.startswith(("limbeck.students.finetuning", "limbeck.students.network"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    task = write_toy(tmp_path, student={"kind": "encoder"})
+    with pytest.raises(MissingExtra, match="torch is not installed") as error:
+        execute(task, tmp_path / "run")
+    assert error.value.hint == "pip install 'limbeck[torch]'"
+    assert not (tmp_path / "run").exists()

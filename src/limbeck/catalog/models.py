@@ -12,7 +12,7 @@ from typing import Any
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, WIDTH, resolve
+from limbeck.catalog.names import ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, TRUNK, WIDTH, resolve
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
@@ -63,6 +63,17 @@ class Models:
             made = self._served(kind, model, shown) if isinstance(kind, EngineSection) else self._loaded(kind, model)
             self._engines[kind, model] = made
         return self._engines[kind, model]
+
+    def trunk(self, name: str) -> Any:
+        """A pretrained encoder to be taught further.
+
+        Raises:
+            MissingExtra: without torch.
+            LimbeckError: when it cannot be fetched or read.
+        """
+        load = resolve(TRUNK)
+        folder, checksums = self._model(name)
+        return load(folder, name=name, checksums=checksums)
 
     def branches(self, kind: str | EngineSection, engine: Any) -> int:
         """Rows that an engine of this process decodes fastest; measured once for each machine and model."""

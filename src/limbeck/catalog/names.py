@@ -56,8 +56,15 @@ SELECTORS = {
 }
 COLD = ("random", "k-centre", "k-means")
 DIVERSE = {"k-centre", "k-means"}
-STUDENTS = {"linear": "limbeck.students.linear:LinearTeacher"}
-LOADERS = {"linear": "limbeck.students.linear:load_student"}
+STUDENTS = {
+    "linear": "limbeck.students.linear:LinearTeacher",
+    "encoder": "limbeck.students.finetuning:EncoderTeacher",
+}
+LOADERS = {
+    "linear": "limbeck.students.linear:load_student",
+    "encoder": "limbeck.students.encoder:load_student",
+}
+TRUNK = "limbeck.engines.trunk:load"
 PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
 # Task-file key → the names that may stand there, for `task.load_task`.
 NAMES: Mapping[str, Sequence[str]] = {

@@ -58,6 +58,7 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
+            distil = self._distil()
             workers = tuple(self._workers(task))
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
@@ -75,6 +76,7 @@ class Workshop:
             schedule=Schedule(file.selection.rounds, file.selection.start, *selectors),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
             teach=self._teacher(encoder),
+            distil=distil,
             encoder=selecting,
             min_confidence=file.student.min_confidence,
             seed=file.data.seed,
@@ -198,10 +200,21 @@ class Workshop:
         return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
 
     def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:
-        kind = resolve(STUDENTS[self._file.student.kind])
+        """Of the rounds' student: quick, whatever kind is kept in the end."""
+        kind = resolve(STUDENTS["linear"])
 
         def teach(tuning: Any) -> Teacher:
             teacher: Teacher = kind(encoder, tuning=tuning)
             return teacher
 
         return teach
+
+    def _distil(self) -> Teacher | None:
+        """Of the student that is kept; None where that is the last round's."""
+        wanted = self._file.student
+        if wanted.kind == "linear":
+            return None
+        kind = resolve(STUDENTS[wanted.kind])
+        settings = wanted.model_dump(include={"epochs", "learning_rate", "batch", "max_tokens"})
+        teacher: Teacher = kind(self._models.trunk(wanted.model), **settings)
+        return teacher

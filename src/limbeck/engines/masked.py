@@ -15,7 +15,7 @@ from transformers import AutoModelForMaskedLM
 
 from limbeck.engines.base import Floats
 from limbeck.engines.folder import open_folder
-from limbeck.engines.pretrained import Focus, identity, load_model
+from limbeck.engines.pretrained import Focus, context, identity, load_model
 from limbeck.engines.tokenizer_json import FolderTokenizer
 from limbeck.errors import EngineError
 
@@ -117,12 +117,4 @@ def load(
         )
     tokenizer = FolderTokenizer(path)
     model = load_model(AutoModelForMaskedLM, folder, device=device, dtype=dtype)
-    return MaskedModel(model, tokenizer, context=_context(model), name=identity("masked", model, folder))
-
-
-def _context(model: Any) -> int:
-    """The longest row: RoBERTa counts its positions from behind the padding's."""
-    longest = int(getattr(model.config, "max_position_embeddings", 0) or 512)
-    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    first = getattr(table, "padding_idx", None)
-    return longest if first is None else longest - first - 1
+    return MaskedModel(model, tokenizer, context=context(model), name=identity("masked", model, folder))

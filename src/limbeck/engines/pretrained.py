@@ -26,7 +26,14 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def load_model(kind: Any, folder: ModelFolder, *, device: str | None = None, dtype: str | None = None) -> Any:
+def load_model(
+    kind: Any,
+    folder: ModelFolder,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    unused: tuple[str, ...] = (),
+) -> Any:
     """A model of the folder, ready to score.
 
     Args:
@@ -34,6 +41,7 @@ def load_model(kind: Any, folder: ModelFolder, *, device: str | None = None, dty
         folder: found in order.
         device: `cpu`, `cuda` or `mps`; None = the best there is.
         dtype: `float32` or `bfloat16`; None = float32 on the processor, bfloat16 on a GPU.
+        unused: beginnings of names of weights that may be missing, as the caller does without them.
 
     Raises:
         EngineError: when the transformers package does not know the model, or weights are missing or damaged.
@@ -54,7 +62,7 @@ def load_model(kind: Any, folder: ModelFolder, *, device: str | None = None, dty
             local_files_only=True,
             output_loading_info=True,
         )
-        lost = sorted(told["missing_keys"])
+        lost = sorted(name for name in told["missing_keys"] if not name.startswith(unused))
         if not lost:
             return model.to(place).eval()
     except _FAILURES as error:
@@ -72,6 +80,14 @@ def identity(name: str, model: Any, folder: ModelFolder) -> str:
     number = str(model.dtype).removeprefix("torch.")
     versions = f"{transformers.__version__}:torch-{torch.__version__.split('+')[0]}"
     return f"{name}:{versions}:{number}:{model.device.type}:{folder.digest}"
+
+
+def context(model: Any) -> int:
+    """The longest row of a masked model or an encoder: RoBERTa counts its positions from behind the padding's."""
+    longest = int(getattr(model.config, "max_position_embeddings", 0) or 512)
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    first = getattr(table, "padding_idx", None)
+    return longest if first is None else longest - first - 1
 
 
 class Focus:

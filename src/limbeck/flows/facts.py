@@ -20,8 +20,8 @@ from limbeck.task import Task, TaskFile
 
 PROMPTED = (LanguageAgent, MaskedAgent)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
-# Engine → what its votes hang on beside those.
-BEHIND = dict.fromkeys(("transformers", "masked"), ("torch", "transformers"))
+# Engine or kind of student → what its results hang on beside those.
+BEHIND = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
 
 
 def describe(
@@ -42,7 +42,7 @@ def describe(
         "agents": agents,
         "data": {"pool": Path(data.pool).name, "gold_source": gold},
         "student": file.student.kind,
-        "encoder": file.student.encoder,
+        "encoder": file.student.encoder if file.student.kind == "linear" else None,
         "show": list(task.show),
         "labels": list(task.labels),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
@@ -86,6 +86,7 @@ def _processor() -> str:
 
 def _packages(file: TaskFile) -> list[str]:
     named = [agent.engine for agent in file.agents or () if isinstance(agent.engine, str)]
+    named.append(file.student.kind)
     used = {package for name in named for package in BEHIND.get(name, ())}
     return [*PACKAGES, *sorted(used)]
 

@@ -67,7 +67,8 @@ class Job:
         accept: confidence from which a label is accepted.
         schedule: which items, in how many rounds.
         budget: when to stop.
-        teach: makes a teacher; takes the tuning of an earlier student, or None.
+        teach: makes a teacher for a round; takes the tuning of an earlier student, or None.
+        distil: teaches the student that is kept; None: the last round's is kept.
         encoder: for selection, or None.
         min_confidence: labels below it do not teach.
         seed: of everything random.
@@ -85,6 +86,7 @@ class Job:
     schedule: Schedule
     budget: Budget
     teach: Callable[[Any], Teacher]
+    distil: Teacher | None
     encoder: Encoder | None
     min_confidence: float
     seed: int

@@ -1,5 +1,6 @@
 """learn: rounds of active learning. Each round selects, annotates, aggregates and teaches a student.
 
+The rounds' student is quick; where another kind is to be kept, it is taught once, by the labels of all rounds.
 What a round asks is written down before the first question, so that a killed run goes on with the same items.
 Knows nothing of any concrete selector, aggregator or student.
 """
@@ -25,7 +26,7 @@ from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.records import Label
 from limbeck.selection.base import Evidence, Selector
-from limbeck.students.base import Student
+from limbeck.students.base import Student, Teacher
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -124,11 +125,21 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
         notify(Progress("learn", number + 1, len(sizes)))
         if stopped:
             break
+    if job.distil is not None:
+        notify(Progress("distil", 0, 1))
+        with meter.phase("learn", model="student"):
+            student, reason = distil(job, lesson, job.distil)
+        notify(Progress("distil", 1, 1))
     return Learned(student, None if student else reason, lesson, stopped)
 
 
 def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | None, str]:
-    """A student taught by the labels so far, or None and why not.
+    """A round's student, taught by the labels so far, or None and why not."""
+    return distil(job, lesson, job.teach(getattr(earlier, "tuning", None)))
+
+
+def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, str]:
+    """What this teacher makes of the labels, or None and why not.
 
     A label weighs as much as its confidence exceeds chance: what was a toss-up teaches nothing, a certainty counts 1.
     """
@@ -136,7 +147,6 @@ def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | 
     rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
     texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
     chance = 1 / len(job.task.labels)
-    teacher = job.teach(getattr(earlier, "tuning", None))
     try:
         student = teacher.fit(
             texts,

@@ -88,6 +88,14 @@ def label_shares(targets: Floats, weights: Floats, *, count: int, labels: Sequen
     return shares
 
 
+def folds_of(texts: Sequence[str], folds: int, *, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """The fold of each text, shape [texts]; equal texts share one, or the student would be asked what it was told."""
+    numbers: dict[str, int] = {}
+    groups = np.array([numbers.setdefault(text, len(numbers)) for text in texts])
+    places: npt.NDArray[np.int64] = (rng.permutation(len(numbers)) % folds)[groups]
+    return places
+
+
 def _misfit(targets: Floats, weights: Floats, *, count: int, labels: Sequence[str]) -> str | None:
     if len(set(labels)) != len(labels) or len(labels) < 2:
         return f"at least two different labels are needed, not {list(labels)}"

@@ -21,7 +21,7 @@ _LIMITS = """\
 ## Licence
 
 The weights were computed from the texts and labels named above: use them under the terms that hold for those. An
-encoder is not part of this folder and has a licence of its own.
+encoder named above has a licence of its own, also where it was taught further and became part of this folder.
 """
 
 
@@ -32,6 +32,7 @@ def model_card(
     features: Sequence[str],
     facts: Mapping[str, str],
     card: Mapping[str, str],
+    kind: str = "linear",
 ) -> str:
     """The card as Markdown; what comes from outside is shown as text and is never markup.
 
@@ -41,11 +42,12 @@ def model_card(
         features: what the student looks at, one line each.
         facts: about the training, by name.
         card: what the caller tells about the labels and their teachers, by name.
+        kind: of student.
     """
     lines = [
         "# Text classifier",
         "",
-        f"Sorts a text into one of {len(labels)} labels. A linear student made by limbeck.",
+        f"Sorts a text into one of {len(labels)} labels. Made by limbeck; its kind: {kind}.",
         "",
         *_table("Label", "Share of the training labels"),
         *(_row(label, f"{share:.1%}") for label, share in zip(labels, shares, strict=True)),

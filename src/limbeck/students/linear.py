@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from limbeck.encoder import Encoder
 from limbeck.errors import StudentError
-from limbeck.students.base import Floats, label_shares
+from limbeck.students.base import Floats, folds_of, label_shares
 from limbeck.students.card import model_card
 from limbeck.students.features import BUCKET_BITS, Grams, fit_grams
 from limbeck.students.saved import AGAIN, SETTINGS, Arrays, read_student, write_student
@@ -178,7 +178,7 @@ class LinearTeacher:
             1, user_api="blas"
         ):  # on products this small, threads wait for each other: 10 times slower
             if self._tuning is None and len(texts) >= 5 * self._folds:
-                tuning, loss = tune(lesson, _folds(texts, self._folds, rng=rng), strengths=self._strengths)
+                tuning, loss = tune(lesson, folds_of(texts, self._folds, rng=rng), strengths=self._strengths)
             coefficients = fit(lesson, strength=tuning.strength).astype(np.float32)
         facts = Facts(texts=len(texts), shares=tuple(shares.tolist()), log_loss=loss)
         return LinearStudent(tuple(labels), tuning, facts, grams, coefficients, self._encoder)
@@ -271,11 +271,3 @@ def _softened(targets: Floats) -> Floats:
     part = labels / (2 * (count + labels))
     softened: Floats = (1 - part) * targets + part / labels
     return softened
-
-
-def _folds(texts: Sequence[str], folds: int, *, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """The fold of each text, shape [texts]; equal texts share one, or the student would be asked what it was told."""
-    numbers: dict[str, int] = {}
-    groups = np.array([numbers.setdefault(text, len(numbers)) for text in texts])
-    places: npt.NDArray[np.int64] = (rng.permutation(len(numbers)) % folds)[groups]
-    return places

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from limbeck.task.address import address_problem, host, on_this_machine
 from limbeck.task.engine import EngineSection
 from limbeck.task.phrasing import nearest
-from limbeck.task.sections import AgentSection
+from limbeck.task.sections import FINE_TUNING, AgentSection, StudentSection
 from limbeck.task.taskfile import TaskFile
 
 Finding = tuple[tuple[str | int, ...], str]
@@ -34,6 +34,7 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
     for path, raw in _data_paths(task_file):
         if _leads_outside(raw):
             yield path, "leads out of the task file's folder; write the whole path, from the root"
+    yield from _student(task_file.student)
     names: set[str] = set()
     for i, agent in enumerate(task_file.agents or ()):
         if agent.name in names:
@@ -98,6 +99,14 @@ def _held_out(task_file: TaskFile) -> Iterator[Finding]:
     test = task_file.data.test
     if test and sum(value is not None for value in (test.path, test.share, test.items)) != 1:
         yield ("data", "test"), "must be a path, a built-in name, {share: 0.2} or {items: 500}"
+
+
+def _student(student: StudentSection) -> Iterator[Finding]:
+    if student.kind != "linear":
+        return
+    for key in FINE_TUNING:
+        if key in student.model_fields_set:
+            yield ("student", key), "means nothing to a linear student; it belongs to kind: encoder"
 
 
 def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from limbeck.errors import ConfigError
 from limbeck.task.document import Mark, Node, Problem, dotted, locate
 from limbeck.task.phrasing import nearest
 from limbeck.task.sections import (
+    FINE_TUNING,
     Agents,
     BudgetSection,
     CommitteeSection,
@@ -100,6 +101,9 @@ def fingerprint(task_file: TaskFile) -> str:
         if isinstance(agent["engine"], dict):
             for key in ("key_env", "timeout", "concurrency"):
                 del agent["engine"]["server"][key]
+    if values["student"]["kind"] == "linear":  # so that runs made before there were such keys can go on
+        for key in FINE_TUNING:
+            del values["student"][key]
     # The order of labels matters and would be lost among sorted keys.
     values["task"]["labels"] = list(values["task"]["labels"].items())
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
