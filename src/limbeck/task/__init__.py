@@ -19,7 +19,8 @@ from limbeck.task.sections import (
     StudentSection,
     TaskSection,
 )
-from limbeck.task.taskfile import TaskFile, fingerprint
+from limbeck.task.synthesis import SynthesisSection
+from limbeck.task.taskfile import TaskFile, fingerprint, synthesis_fingerprint
 
 __all__ = [
     "AgentSection",
@@ -35,6 +36,7 @@ __all__ = [
     "PrivacySection",
     "SelectionSection",
     "StudentSection",
+    "SynthesisSection",
     "Task",
     "TaskFile",
     "TaskSection",
@@ -47,5 +49,6 @@ __all__ = [
     "parse_label",
     "parse_task",
     "render_item",
+    "synthesis_fingerprint",
     "unknown_names",
 ]
