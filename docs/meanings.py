@@ -146,6 +146,7 @@ MEANINGS = {
     "synthesis.accept": "The committee's probability of the wanted label from which a text is accepted.",
     "synthesis.anchors": "Pool texts that the committee reads: they calibrate it, and they are the seeds.",
     "synthesis.overlap": "Share of common runs of five letters from which a text is a near-copy of another.",
+    "synthesis.novelty": "Share of a text's pairs of words that no accepted text holds yet. Bounds distinct-2.",
     "synthesis.cosine": "Cosine of two texts' vectors from which one is a near-copy of the other.",
     "synthesis.attempts": "Texts that may be written for each example wanted, on average.",
     "synthesis.tokens": "Tokens that may be computed in all, those of the anchors included.",

@@ -29,11 +29,12 @@ from limbeck.flows.commission import Commission, Terms
 from limbeck.flows.examples import write_examples
 from limbeck.flows.job import Notify, silent
 from limbeck.flows.panel import Panel
+from limbeck.flows.screen import Screen
 from limbeck.flows.synthesize import DISAGREES, SURPLUS, outcomes, synthesize
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.pool import Pool
-from limbeck.quality import Bounds
+from limbeck.quality import Bounds, distinct
 from limbeck.records import Item
 from limbeck.task import Task, fingerprint, load_task, synthesis_fingerprint
 from stories import Stories
@@ -67,7 +68,7 @@ def commission(folder: Path, **changes: Any) -> tuple[Commission, str]:
     """The toy task's parts with an author of stories; no seeds are shown, so the prompt is known."""
     folder.mkdir(parents=True, exist_ok=True)
     author = {"model": "weather.json", "engine": "scripted", "guidance": 0, "examples": 0}
-    told = {"anchors": 40, "accept": 0.6, "words": {"least": 3, "most": 20}, "overlap": 0.7}
+    told = {"anchors": 40, "accept": 0.6, "words": {"least": 3, "most": 20}, "overlap": 0.7, "novelty": 0}
     path = write_toy(folder, synthesis=author | told | changes)
     write_script(folder / "judge.json", BREAD)
     file = load_task(path, names=NAMES)
@@ -203,6 +204,22 @@ def test_one_class_alone_is_not_calibrated_away(tmp_path: Path) -> None:
     assert alone[0, 1] == pytest.approx(opinion[0, 1], abs=0.1)
 
 
+def test_distinct_2_cannot_fall_below_the_novelty() -> None:
+    terms = Terms(0.8, 4, 1, {}, Bounds(1, 20), 1.0, 0.5, 1.0, 20, None)
+    screen = Screen(terms, None, ())
+    taken = []
+    for text in ("a b c d e", "a b c x y", "a b c d x", "p q p q r", "p q p q p q", "z a b c d"):
+        if screen.refusal(text, None) is None:
+            screen.accept(text, None)
+            taken.append(text)
+    # Of four pairs each: 4, 2, 1, 3, and of five 0, and 1 are new.
+    assert taken == ["a b c d e", "a b c x y", "p q p q r"]
+    found = distinct(taken, 2)
+    assert found is not None
+    assert found == 9 / 12
+    assert found >= terms.novelty
+
+
 def test_outcomes_count_every_attempt(tmp_path: Path) -> None:
     parts, stamp = commission(tmp_path)
     work(parts, stamp, tmp_path / "s", 8)
@@ -287,7 +304,7 @@ def test_seeds_are_those_that_accepted_texts_cover_least(tmp_path: Path) -> None
         Item(text, {"text": text}) for text in ("red red red", "blue blue blue", "good good good", "bad bad bad")
     ]
     posterior = np.array([[0, 1], [0.05, 0.95], [0.1, 0.9], [1, 0]])
-    terms = Terms(0.8, 4, 1, {"tone": ("calm", "loud")}, Bounds(2, 9), 0.5, 0.95, 20, None)
+    terms = Terms(0.8, 4, 1, {"tone": ("calm", "loud")}, Bounds(2, 9), 0.5, 0.0, 0.95, 20, None)
     near_red = encoder.encode(["red red"])
     briefs = Briefs(task, terms, anchors=anchors, posterior=posterior, encoder=encoder)
     plan = briefs.plan(["good"] * 3, first=10, accepted={"good": near_red}, rng=np.random.default_rng(0))

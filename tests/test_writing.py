@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from fake_server import NAME, serving
 from limbeck.decoding.guidance import PLAUSIBLE, Guided
 from limbeck.decoding.paths import Limits
 from limbeck.decoding.sampling import Sampling
 from limbeck.decoding.writing import Writer, Written
+from limbeck.engines.pace import Patience
 from limbeck.engines.scripted import VOCABULARY
+from limbeck.engines.server import ServerEngine
+from limbeck.engines.transport import Client
+from limbeck.errors import ConfigError
 from stories import Stories
 
 COLD = Sampling(temperature=0)
@@ -66,7 +71,7 @@ def test_guided_scores_by_hand() -> None:
         place = ord(letter)
         assert found[place] == pytest.approx(3 * wanted[place] - 2 * contrast[place], abs=1e-4)
     assert found.argmax() == ord("l")
-    # m has e⁻⁵ of the likeliest token's probability: implausible, however much the contrast dislikes it.
+    # m has e⁻⁵ = 0.007 of the likeliest token's probability: implausible, however much the contrast dislikes it.
     assert math.exp(-5) < PLAUSIBLE
     assert found[ord("m")] == -np.inf
 
@@ -95,3 +100,19 @@ def test_pairs_of_rows_go_on_and_come_back_together() -> None:
     assert again[0].tolist() == first[0].tolist()
     guided.reset()
     assert guided.start([[ord("x")]], [[ord("c")]])[0].argmax() == ord("e")
+
+
+def test_a_server_writes_by_the_same_settings() -> None:
+    with serving() as server:
+        engine = ServerEngine(Client(server.url, patience=Patience(timeout=5, base=0.001)), NAME)
+        writer = Writer(Sampling(temperature=0.5, top_p=0.9), LINE, seed=3)
+        engine.reset()
+        bodies = [engine.tokenizer.encode(text) for text in ("It is", "Say")]
+        found = writer(engine, bodies, [0, 1])
+        asked = sorted((seen.body for seen in server.seen), key=lambda body: body["prompt"])
+        assert [one["prompt"] for one in asked] == ["It is", "Say"]
+        assert {(one["temperature"], one["top_p"], one["max_tokens"]) for one in asked} == {(0.5, 0.9, 20)}
+        assert asked[0]["seed"] != asked[1]["seed"]
+        assert [(one.text, one.end) for one in found] == [(" good", "end"), ("", "end")]
+        with pytest.raises(ConfigError, match="cannot guide"):
+            Writer(Sampling(), LINE, guidance=1.0)(engine, bodies, [0, 1], contrast=bodies)

@@ -43,6 +43,7 @@ def terms_of(section: SynthesisSection) -> Terms:
         attributes=section.attributes,
         words=Bounds(section.words.least, section.words.most),
         overlap=section.overlap,
+        novelty=section.novelty,
         cosine=section.cosine,
         attempts=section.attempts,
         tokens=section.tokens,

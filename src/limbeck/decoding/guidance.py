@@ -16,8 +16,9 @@ import numpy as np
 
 from limbeck.engines.base import Engine, Floats, Tokenizer
 
-# Share of the likeliest token's probability below which a token is implausible; the paper's.
-PLAUSIBLE = 0.1
+# Share of the likeliest token's probability below which a token is implausible. The paper's 0.1 is for one best text;
+# many texts under it are too much alike.
+PLAUSIBLE = 0.03
 
 
 class Guided:

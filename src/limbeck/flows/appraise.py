@@ -26,11 +26,13 @@ from limbeck.flows.synthesize import PHASES, outcomes
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
+from limbeck.pool import Pool
 from limbeck.quality import Sieve, distinct, likeness, self_bleu, vendi_score
 from limbeck.records import Item, Label, Vote
 from limbeck.task import render_item
 
 JUDGE, QUALITY = "judge", "quality.json"
+PIECE = 10_000
 
 
 def appraise(commission: Commission, folder: Path, *, meter: Meter, stopped: str | None) -> dict[str, Any]:
@@ -152,20 +154,25 @@ def _likeness(commission: Commission, texts: Sequence[str], real: Sequence[str])
 
 def _copies(commission: Commission, texts: Sequence[str]) -> dict[str, Any]:
     """Near-copies by overlap of shingles, counted anew and not taken from the decisions."""
-    real, held, own = (Sieve(commission.terms.overlap) for _ in range(3))
-    real.add(commission.pool.texts(), "pool")
-    held.add(commission.test.texts() if commission.test else (), "test")
+    own = Sieve(commission.terms.overlap)
     within = 0
     for text in texts:
         within += own.find(text) is not None
         own.add([text], "own")
     return {
         "overlap": commission.terms.overlap,
-        "of_the_pool": sum(real.find(text) is not None for text in texts),
-        "leaked_from_test": sum(held.find(text) is not None for text in texts) if commission.test else None,
+        "of_the_pool": _met(own, commission.pool),
+        "leaked_from_test": _met(own, commission.test) if commission.test else None,
         **({} if commission.test else {"leaked_from_test_reason": "there is no test set"}),
         "within": within,
     }
+
+
+def _met(own: Sieve, pool: Pool) -> int:
+    """How many texts of the sieve are the nearest near-copy of some item; a pool of any size passes piece by piece."""
+    pieces = (range(start, min(start + PIECE, len(pool))) for start in range(0, len(pool), PIECE))
+    copies = (own.find(text) for piece in pieces for text in pool.texts(piece))
+    return len({copy.text for copy in copies if copy is not None})
 
 
 def _cost(ledger: Ledger, attempts: Sequence[Vote], accepted: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Terms:
         attributes: name → values, of which each brief gets one by lot.
         words: bounds of the length.
         overlap: share of shingles from which a text is a near-copy.
+        novelty: share of a text's pairs of words that no accepted text holds yet; distinct-2 cannot fall below it.
         cosine: of two texts' vectors from which one is a near-copy of the other.
         attempts: texts that may be written for each example wanted, on average.
         tokens: that may be computed in all, or None.
@@ -41,6 +42,7 @@ class Terms:
     attributes: Mapping[str, tuple[str, ...]]
     words: Bounds
     overlap: float
+    novelty: float
     cosine: float
     attempts: int
     tokens: int | None

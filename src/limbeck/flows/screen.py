@@ -11,9 +11,10 @@ import numpy as np
 
 from limbeck.encoder import Encoder
 from limbeck.flows.commission import Terms
-from limbeck.quality import Sieve, closeness, flaw
+from limbeck.quality import Sieve, closeness, flaw, pairs_of_words
 from limbeck.quality.likeness import Vectors
 
+STALE = "says little that is new"
 POOL, TEST, ACCEPTED = "near-copy of a pool text", "leaked from the test set", "near-copy of an accepted text"
 
 
@@ -31,6 +32,7 @@ class Screen:
         self._sieve = Sieve(terms.overlap)
         self._known: list[tuple[str, Vectors]] = []
         self._accepted: list[Vectors] = []
+        self._said: set[tuple[str, ...]] = set()
 
     def hold(self, texts: Sequence[str], name: str) -> None:
         """Take in real texts; what is near them is refused as `name`."""
@@ -46,6 +48,9 @@ class Screen:
         """Why a text is not taken, or None."""
         if reason := flaw(text, self._terms.words, self._echoes):
             return reason
+        pairs = pairs_of_words(text)
+        if len(set(pairs) - self._said) < self._terms.novelty * len(pairs):
+            return STALE
         if copy := self._sieve.find(text):
             return copy.name
         if vector is not None:
@@ -57,6 +62,7 @@ class Screen:
     def accept(self, text: str, vector: Vectors | None) -> None:
         """From now on nothing near this text is taken."""
         self._sieve.add([text], ACCEPTED)
+        self._said.update(pairs_of_words(text))
         if vector is not None:
             self._accepted.append(vector)
 

@@ -165,9 +165,10 @@ class _Synthesis:
         for _, trace in self._ledger.traces(vote.key for vote in attempts):
             briefs.used(trace["intended"], trace["seeds"])
         taken = {label.item: str(label.label) for label in stock.labels.values() if label.accepted}
-        for item in self._ledger.items(taken):
-            text = self._text(item)
-            self._take(stock, taken[item.id], text, self._screen.vectors([text])[0])
+        items = list(self._ledger.items(taken))
+        texts = [self._text(item) for item in items]
+        for item, text, vector in zip(items, texts, self._screen.vectors(texts), strict=True):
+            self._take(stock, taken[item.id], text, vector)
         return stock
 
     def _unfinished(self, stock: _Stock) -> list[tuple[Item, Vote]]:

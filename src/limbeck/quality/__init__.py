@@ -5,7 +5,7 @@ files or of how the texts came about.
 """
 
 from limbeck.quality.copies import Copy, Sieve, jaccard, shingles
-from limbeck.quality.diversity import distinct, self_bleu, vendi_score
+from limbeck.quality.diversity import distinct, pairs_of_words, self_bleu, vendi_score
 from limbeck.quality.form import Bounds, flaw
 from limbeck.quality.likeness import Likeness, closeness, likeness
 
@@ -19,6 +19,7 @@ __all__ = [
     "flaw",
     "jaccard",
     "likeness",
+    "pairs_of_words",
     "self_bleu",
     "shingles",
     "vendi_score",

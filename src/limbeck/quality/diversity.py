@@ -25,6 +25,11 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", text.casefold())
 
 
+def pairs_of_words(text: str) -> list[tuple[str, ...]]:
+    """The pairs that distinct-2 counts: if of each text's pairs a share s was in no text before, distinct-2 is s."""
+    return _grams(words(text), 2)
+
+
 def distinct(texts: Sequence[str], n: int) -> float | None:
     """Different n-grams over all n-grams of the set, 0 to 1 (Li et al. 2016, arXiv 1510.03055); None without any."""
     grams = [gram for text in texts for gram in _grams(words(text), n)]

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import MaybePositive, MaybeShare, Positive
 from limbeck.task.engine import EngineName
-from limbeck.task.values import MaybeCount, PositiveShare, Section, Text, empty_section, is_null, meaning, text
+from limbeck.task.values import MaybeCount, PositiveShare, Section, Share, Text, empty_section, is_null, meaning, text
 
 Count = Annotated[int, Field(strict=True, ge=1, le=100_000), BeforeValidator(meaning)]
 Tokens = Annotated[int, Field(strict=True, ge=0, le=4096), BeforeValidator(meaning)]
@@ -80,6 +80,7 @@ class SynthesisSection(Section):
     accept: PositiveShare = 0.9
     anchors: Count = 300
     overlap: PositiveShare = 0.5
+    novelty: Share = 0.6
     cosine: PositiveShare = 0.95
     attempts: Count = 20
     tokens: MaybeCount = None
