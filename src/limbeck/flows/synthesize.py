@@ -79,7 +79,7 @@ def synthesize(
     with Ledger.open(folder) as ledger:
         if ledger.meta("fingerprint") not in (None, fingerprint):
             raise RunError(
-                f"{folder}: these examples were begun with another task file, other data or another author",
+                f"{folder}: these examples were begun with another task file or another author",
                 hint="Use `--run` with a new folder, or restore the task file.",
             )
         ledger.set_meta("fingerprint", fingerprint)
