@@ -82,7 +82,7 @@ def calibrate(
         return logs
     if method == "batch":
         seen = logs if sample is None or not sample.any() else logs[sample]
-        logs = logs - seen.mean(axis=0) * (len(seen) / (len(seen) + PSEUDO_VOTES * k))
+        logs = logs - bias(seen)
     elif baseline is None:
         raise DataError(
             f"Calibration {method!r} needs a baseline and the votes carry none.",
@@ -93,6 +93,20 @@ def calibrate(
     if prior is not None:
         logs = logs + log_prior(prior, k)
     return log_softmax(logs)
+
+
+def bias(logs: Floats) -> Floats:
+    """What batch calibration subtracts: each label's shrunk mean log-probability over some rows, shape [K].
+
+    As the `baseline` of other votes it calibrates them by these rows, where they themselves are no fair batch: texts
+    that are all meant to have one label would be calibrated away.
+
+    Args:
+        logs: log-probabilities, shape [n, K].
+    """
+    n, k = logs.shape
+    mean: Floats = logs.mean(axis=0) * (n / (n + PSEUDO_VOTES * k))
+    return mean
 
 
 def log_prior(prior: Sequence[float], k: int) -> Floats:

@@ -74,6 +74,7 @@ NAMES: Mapping[str, Sequence[str]] = {
     "selection.cold": COLD,
     "student.kind": tuple(STUDENTS),
     "agents.engine": tuple(ENGINES),
+    "synthesis.engine": tuple(name for name in ENGINES if name != "masked"),
 }
 EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu", "llguidance": "grammar"}
 EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench"}

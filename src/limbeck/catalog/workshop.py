@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.author import AUTHOR
 from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
 from limbeck.aggregation.base import Aggregator
 from limbeck.assets.base import Say
@@ -17,10 +18,14 @@ from limbeck.assets.store import Store
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import AGGREGATORS, DECODERS, DIVERSE, NAMES, PROTOCOLS, SELECTORS, STUDENTS, resolve
+from limbeck.catalog.synthesis import build_author, terms_of
 from limbeck.committee import Committee
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
+from limbeck.errors import ConfigError
+from limbeck.flows.appraise import JUDGE
+from limbeck.flows.commission import Commission
 from limbeck.flows.facts import describe
 from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
@@ -82,6 +87,45 @@ class Workshop:
             seed=file.data.seed,
             facts=describe(file, task, pool, committee=committee, assets=self._models.used),
         )
+
+    def synthesis(self, judge: str | None = None) -> Commission:
+        """All parts of a synthesis.
+
+        Args:
+            judge: a model that judges the accepted examples, or None; it must be none that writes or accepts.
+
+        Raises:
+            LimbeckError: whatever is wrong with the task file, its data or its models.
+        """
+        file, job = self._file, self.job()
+        if judge in {file.synthesis.model, *(worker.model for worker in job.committee.workers)}:
+            raise ConfigError(f"{judge} writes or accepts examples, so it is no judge", hint="Take another model.")
+        if taken := {AUTHOR, JUDGE} & {worker.name for worker in job.committee.workers}:
+            raise ConfigError(f"no agent may be called {min(taken)} here", hint="Give the agent another name.")
+        with self._meter.phase("load"):
+            encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
+            author = build_author(file.synthesis, job.task, self._models, seed=job.seed)
+            agent = None if judge is None else self._worker(job.task, self._judge(judge), 0)
+        chosen = "random" if encoder is None else "k-means"
+        return Commission(
+            task=job.task,
+            pool=job.pool,
+            test=job.test,
+            author=author,
+            committee=resolve(PROTOCOLS["vote"])(job.committee.workers),  # texts made to order are no random sample
+            aggregator=job.aggregator,
+            judge=agent,
+            encoder=encoder,
+            selector=(chosen, resolve(SELECTORS[chosen])()),
+            terms=terms_of(file.synthesis),
+            seed=job.seed,
+        )
+
+    def _judge(self, model: str) -> AgentSection:
+        """Label scoring by a chat; run by the author's engine, or here where the author is behind a server."""
+        engine = self._file.synthesis.engine
+        told = {"name": JUDGE, "model": model, "engine": engine if isinstance(engine, str) else "openvino"}
+        return AgentSection.model_validate(told)
 
     def _task(self) -> Task:
         return Task.of(self._file, columns(self._located(self._file.data.pool)[0]))

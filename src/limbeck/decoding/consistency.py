@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from limbeck.decoding.base import Draw
-from limbeck.decoding.paths import Pick, likeliest, margin_of
+from limbeck.decoding.paths import Pick, begin
 from limbeck.decoding.sampling import COLD, Dice, Sampler, Sampling
 from limbeck.decoding.trees import Grove, Policy, Sprout, Tree, draw
-from limbeck.engines.base import Engine, Floats, Path, Remote, Tokenizer
+from limbeck.engines.base import Engine, Path, Remote, Tokenizer
 from limbeck.errors import ConfigError
 
 # The paper's for PaLM and LaMDA.
@@ -115,20 +113,8 @@ class SelfConsistency:
         else:
             logits = engine.extend(bodies, [0] * len(bodies))
             for row, own in enumerate(sprouts):
-                _begin([sprout.path for sprout in own], logits[row : row + 1], pick(own))
+                begin([sprout.path for sprout in own], logits[row : row + 1], pick(own))
         trees = [Tree(len(body)) for body in bodies]
         again = bool(self.policy.kind.cue or 0 < self.policy.window < self.paths)
         Grove(engine, trees, self.policy, again=again).grow(sprouts, pick=pick)
         return [draw(tree, self.policy) for tree in trees]
-
-
-def _begin(paths: Sequence[Path], logits: Floats, pick: Pick) -> None:
-    """Draw each path's first token from the prompt's one row, shape [1, vocabulary]."""
-    found = likeliest(logits, 2)
-    tokens = pick(np.broadcast_to(logits, (len(paths), logits.shape[1])), range(len(paths)))
-    logs = logits[0, tokens] - logits[0, found.tokens[0, 0]] + found.logs[0, 0]
-    margin = float(margin_of(found.logs)[0])
-    for path, token, log in zip(paths, tokens.tolist(), logs.tolist(), strict=True):
-        path.tokens.append(token)
-        path.logs.append(log)
-        path.margins.append(margin)

@@ -120,6 +120,26 @@ def margin_of(logs: Floats) -> Floats:
     return gap
 
 
+def begin(paths: Sequence[Path], logits: Floats, pick: Pick) -> None:
+    """Draw the first token of empty paths.
+
+    Args:
+        paths: they get one token each.
+        logits: raw ones of the row that each path continues, shape [paths, vocabulary], or [1, vocabulary] where all
+            continue the same.
+        pick: chooses tokens.
+    """
+    found = likeliest(logits, 2)
+    tokens = pick(np.broadcast_to(logits, (len(paths), logits.shape[1])), range(len(paths)))
+    rows = np.arange(len(paths)) % len(logits)
+    logs = logits[rows, tokens] - logits[rows, found.tokens[rows, 0]] + found.logs[rows, 0]
+    margins = margin_of(found.logs)[rows]
+    for path, token, log, margin in zip(paths, tokens.tolist(), logs.tolist(), margins.tolist(), strict=True):
+        path.tokens.append(token)
+        path.logs.append(log)
+        path.margins.append(margin)
+
+
 def write(
     engine: Engine | Remote,
     paths: Sequence[Path],

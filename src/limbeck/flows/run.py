@@ -80,8 +80,8 @@ def run(job: Job, folder: Path, *, meter: Meter, fingerprint: str, notify: Notif
         for key, value in ((FINGERPRINT, fingerprint), ("data", data), (FACTS, job.facts), (STATE, "running")):
             ledger.set_meta(key, value)
         if (text := job.facts["reproduce"]["task_file"]) is not None:
-            _write(folder / TASK, text)
-        _write(folder / LOCK, json.dumps(job.facts["reproduce"]["assets"], indent=1) + "\n")
+            write_whole(folder / TASK, text)
+        write_whole(folder / LOCK, json.dumps(job.facts["reproduce"]["assets"], indent=1) + "\n")
         try:
             return _run(job, folder, ledger=ledger, meter=meter, notify=notify)
         finally:
@@ -119,7 +119,7 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     metrics["resources"] = combine(ledger.phases())
     metrics["warnings"] = warnings(metrics, stopped=stopped)
     metrics["sentence"] = sentence(metrics)
-    _write(folder / METRICS, json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_whole(folder / METRICS, json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     ledger.set_meta(STATE, "finished")
     notify(Progress("report", 1, 1))
     return metrics
@@ -249,7 +249,12 @@ def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int
     return found
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there whole or as it was before.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_text(text, encoding="utf-8")

@@ -20,7 +20,8 @@ from limbeck.task.sections import (
     StudentSection,
     TaskSection,
 )
-from limbeck.task.taskfile import TaskFile, fingerprint
+from limbeck.task.synthesis import SynthesisSection
+from limbeck.task.taskfile import TaskFile, fingerprint, synthesis_fingerprint
 
 __all__ = [
     "AgentSection",
@@ -37,6 +38,7 @@ __all__ = [
     "PrivacySection",
     "SelectionSection",
     "StudentSection",
+    "SynthesisSection",
     "Task",
     "TaskFile",
     "TaskSection",
@@ -49,5 +51,6 @@ __all__ = [
     "parse_label",
     "parse_task",
     "render_item",
+    "synthesis_fingerprint",
     "unknown_names",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from limbeck.task import decode, engine, sections
+from limbeck.task import decode, engine, sections, synthesis
 from limbeck.task.document import Node, Problem, Scalar, dotted, locate
 
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -36,6 +36,12 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("selection",): sections.SelectionSection,
     ("student",): sections.StudentSection,
     ("budget",): sections.BudgetSection,
+    ("synthesis",): synthesis.SynthesisSection,
+    ("synthesis", "engine"): engine.EngineSection,
+    ("synthesis", "engine", "server"): engine.ServerSection,
+    ("synthesis", "draw"): synthesis.DrawSection,
+    ("synthesis", "opening"): synthesis.OpeningSection,
+    ("synthesis", "words"): synthesis.WordsSection,
     ("privacy",): sections.PrivacySection,
 }
 

@@ -45,6 +45,11 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
         if isinstance(agent.engine, EngineSection):
             for problem in _server(agent.engine.server.url, allowed=task_file.privacy.allow_remote):
                 yield ("agents", i, "engine", "server", "url"), problem
+    if isinstance(author := task_file.synthesis.engine, EngineSection):
+        for problem in _server(author.server.url, allowed=task_file.privacy.allow_remote):
+            yield ("synthesis", "engine", "server", "url"), problem
+        if task_file.synthesis.guidance:
+            yield ("synthesis", "guidance"), "must be 0 with a server, which does not tell the scores of all tokens"
 
 
 def unknown_names(task_file: TaskFile, names: Mapping[str, Collection[str]]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
 
@@ -27,7 +27,11 @@ from limbeck.task.sections import (
     StudentSection,
     TaskSection,
 )
+from limbeck.task.synthesis import SynthesisSection
 from limbeck.task.values import empty_section
+
+# How a server is reached and how patiently it is asked; nothing of its answers hangs on these.
+_PATIENCE = ("key_env", "timeout", "concurrency")
 
 
 class TaskFile(BaseModel):
@@ -45,6 +49,7 @@ class TaskFile(BaseModel):
     selection: Annotated[SelectionSection, BeforeValidator(empty_section)] = SelectionSection()
     student: Annotated[StudentSection, BeforeValidator(empty_section)] = StudentSection()
     budget: Annotated[BudgetSection, BeforeValidator(empty_section)] = BudgetSection()
+    synthesis: Annotated[SynthesisSection, BeforeValidator(empty_section)] = SynthesisSection()
     privacy: Annotated[PrivacySection, BeforeValidator(empty_section)] = PrivacySection()
     _source: str = PrivateAttr(default="task file")
     _root: Node | None = PrivateAttr(default=None)
@@ -92,14 +97,15 @@ class TaskFile(BaseModel):
 def fingerprint(task_file: TaskFile) -> str:
     """Hash of everything in the task file that changes a run's tables (64 hex digits).
 
-    The task's name, what may leave the machine and how patiently a server is asked change nothing there and are left
-    out. The content of the data is
-    not in it either: `Pool.digest` names that.
+    The task's name, what may leave the machine, how patiently a server is asked and how examples are
+    synthesised change nothing there and are left out. The content of the data is not in it either: `Pool.digest` names
+    that.
     """
-    values = task_file.model_dump(mode="json", by_alias=True, exclude={"privacy": True, "task": {"name"}})
+    left_out: Any = {"privacy": True, "synthesis": True, "task": {"name"}}
+    values = task_file.model_dump(mode="json", by_alias=True, exclude=left_out)
     for agent in values["agents"] or ():
         if isinstance(agent["engine"], dict):
-            for key in ("key_env", "timeout", "concurrency"):
+            for key in _PATIENCE:
                 del agent["engine"]["server"][key]
     if values["student"]["kind"] == "linear":  # so that runs made before there were such keys can go on
         for key in FINE_TUNING:
@@ -108,3 +114,13 @@ def fingerprint(task_file: TaskFile) -> str:
     values["task"]["labels"] = list(values["task"]["labels"].items())
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(b"limbeck task 1\n" + text.encode()).hexdigest()
+
+
+def synthesis_fingerprint(task_file: TaskFile) -> str:
+    """Hash of everything that changes which synthetic examples are accepted (64 hex digits); budgets are left out."""
+    values = task_file.synthesis.model_dump(mode="json", exclude={"attempts": True, "tokens": True})
+    if isinstance(values["engine"], dict):
+        for key in _PATIENCE:
+            del values["engine"]["server"][key]
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(f"limbeck synthesis 1\n{fingerprint(task_file)}\n{text}".encode()).hexdigest()
