@@ -40,6 +40,7 @@ GROUPS = (
     ("protocols", "Protocols", "`committee.protocol`: who is asked what.", catalog.PROTOCOLS),
     ("aggregators", "Aggregators", "`committee.aggregate`: how votes become one label.", catalog.AGGREGATORS),
     ("selectors", "Selectors", "`selection.strategy`: which items to ask next.", catalog.SELECTORS),
+    ("stops", "Rules that end the rounds", "`selection.stop`: when more labels would not pay.", catalog.STOPS),
     ("students", "Students", "`student.kind`: what learns from the labels.", catalog.STUDENTS),
 )
 BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,22 +17,24 @@ from limbeck.catalog import (
     AGGREGATORS,
     COLD,
     DECODERS,
-    DIVERSE,
     ENGINES,
     EXTRAS,
     FOLDERS,
     INSPECT,
     LOADERS,
     NAMES,
+    NEEDS,
     REPORT,
     SELECTORS,
+    STOPS,
     STUDENTS,
     open_student,
     resolve,
 )
-from limbeck.errors import ConfigError, MissingExtra
+from limbeck.errors import ConfigError, MissingExtra, RunError
 from limbeck.records import Vote
 from limbeck.selection.base import Evidence
+from limbeck.task.stop import StopSection
 from toy_job import execute, write_toy
 
 KINDS = {
@@ -38,6 +42,7 @@ KINDS = {
     "decoders": DECODERS,
     "aggregators": AGGREGATORS,
     "selectors": SELECTORS,
+    "stops": STOPS,
     "students": STUDENTS,
     "loaders": LOADERS,
     "others": {"inspect": INSPECT, "report": REPORT},
@@ -64,7 +69,9 @@ def test_names_of_a_task_file_are_those_of_the_catalogue() -> None:
     assert set(NAMES["agents.engine"]) == set(ENGINES)
     assert set(NAMES["student.kind"]) == set(STUDENTS) == set(LOADERS)
     assert set(COLD) <= set(SELECTORS)
-    assert set(SELECTORS) >= DIVERSE
+    assert set(SELECTORS) == set(NEEDS)
+    assert all(NEEDS[name] <= {"embeddings"} for name in COLD)
+    assert set(StopSection.model_fields) == set(STOPS)
 
 
 def test_what_is_not_installed_says_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +130,9 @@ def evidence(order: list[int]) -> Evidence:
     arrays = (vectors[:40][order], probabilities[order], members[:, order], vectors[40:])
     for array in arrays:
         array.setflags(write=False)
-    return Evidence(tuple(f"item-{i}" for i in order), *arrays)
+    beliefs = source.dirichlet(np.ones(3), (2, 4))
+    beside: dict[str, Any] = {"posterior": beliefs[0], "taught": beliefs[1], "classes": 3, "asked": tuple("wxyz")}
+    return Evidence(tuple(f"item-{i}" for i in order), *arrays, **beside)
 
 
 @pytest.mark.parametrize("name", SELECTORS)
@@ -135,6 +144,19 @@ def test_laws_of_selectors(name: str) -> None:
     assert chosen[1] == chosen[2], "the same seed gives the same answer"
     turned = selector(evidence(list(range(40))[::-1]), 10, np.random.default_rng(0))
     assert set(turned) == set(chosen[1]), "the order of the candidates does not matter"
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_a_selector_needs_what_the_catalogue_says_and_no_more(name: str) -> None:
+    whole = evidence(list(range(40)))
+    kept = {"ids", "asked", "classes", "note", *NEEDS[name]} | ({"labelled"} if "embeddings" in NEEDS[name] else set())
+    lean = Evidence(**{key: getattr(whole, key) for key in kept})
+    selector = resolve(SELECTORS[name])()
+    assert len(selector(lean, 10, np.random.default_rng(0))) == 10
+    for need in NEEDS[name] - ({"posterior", "taught"} if name == "re-active" else set()):
+        lacking: dict[str, Any] = {need: None}
+        with pytest.raises(RunError, match="needs"):
+            selector(replace(lean, **lacking), 10, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", [name for name in STUDENTS if name != "encoder"])  # see test_students_encoder.py

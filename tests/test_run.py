@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from limbeck.catalog import AGGREGATORS, DIVERSE, SELECTORS, resolve
+from limbeck.catalog import AGGREGATORS, DIVERSE, NEEDS, SELECTORS, resolve
 from limbeck.encoder import Encoder
 from limbeck.flows.job import Job, Progress
 from limbeck.ledger import Ledger
@@ -172,7 +172,8 @@ def test_every_strategy_by_name(strategy: str, tmp_path: Path) -> None:
 
     def diverse(job: Job) -> Job:
         encoder = Encoder(write_toy_encoder(tmp_path / "encoder"), identity="toy")
-        schedule = replace(job.schedule, selector=(strategy, resolve(SELECTORS[strategy])()))
+        selector = (strategy, resolve(SELECTORS[strategy])())
+        schedule = replace(job.schedule, selector=selector, needs=NEEDS[strategy])
         return replace(job, encoder=encoder, schedule=schedule)
 
     named = "random" if strategy in DIVERSE else strategy

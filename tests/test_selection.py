@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +12,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from limbeck.errors import RunError
+from limbeck.selection.badge import BADGE
 from limbeck.selection.base import Evidence, Selector
-from limbeck.selection.disagreement import KLDivergence, VoteEntropy
+from limbeck.selection.contrastive import CAL
+from limbeck.selection.disagreement import BALD, KLDivergence, VoteEntropy
 from limbeck.selection.diversity import KCentre, KMeans
+from limbeck.selection.proactive import Proactive
+from limbeck.selection.probcover import ProbCover
 from limbeck.selection.random import Random
+from limbeck.selection.reactive import ReActive
+from limbeck.selection.typiclust import TypiClust
 from limbeck.selection.uncertainty import Entropy, LeastConfidence, Margin
 
 SELECTORS: tuple[Selector, ...] = (
@@ -23,8 +31,15 @@ SELECTORS: tuple[Selector, ...] = (
     Entropy(),
     VoteEntropy(),
     KLDivergence(),
+    BALD(),
     KCentre(),
     KMeans(),
+    BADGE(),
+    CAL(),
+    TypiClust(),
+    ProbCover(),
+    Proactive(),
+    ReActive(),
 )
 NAMES = [type(selector).__name__ for selector in SELECTORS]
 every_selector = pytest.mark.parametrize("selector", SELECTORS, ids=NAMES)
@@ -60,6 +75,11 @@ def drawn(count: int, seed: int) -> Evidence:
         probabilities=source.dirichlet(np.ones(4), count),
         members=np.array([source.dirichlet(np.ones(4), count) for _ in range(3)]),
         labelled=vectors[count:],
+        asked=("old0", "old1", "old2"),
+        posterior=source.dirichlet(np.ones(4), 3),
+        taught=source.dirichlet(np.ones(4), 3),
+        open=np.array([True, False, True]),
+        classes=4,
     )
 
 
@@ -67,12 +87,12 @@ def taken(evidence: Evidence, places: np.typing.NDArray[np.int64]) -> Evidence:
     assert evidence.embeddings is not None
     assert evidence.probabilities is not None
     assert evidence.members is not None
-    return Evidence(
+    return replace(
+        evidence,
         ids=tuple(evidence.ids[place] for place in places),
         embeddings=evidence.embeddings[places],
         probabilities=evidence.probabilities[places],
         members=evidence.members[:, places],
-        labelled=evidence.labelled,
     )
 
 
@@ -128,16 +148,19 @@ def test_k_means_on_a_sample_still_sees_everybody() -> None:
     assert all(abs((float(name) + 45) % 90 - 45) < 3 for name in chosen)
 
 
-@pytest.mark.parametrize("selector", [KCentre(), KMeans()], ids=["KCentre", "KMeans"])
+@pytest.mark.parametrize("selector", [KCentre(), KMeans(), BADGE(), TypiClust(), ProbCover()])
 def test_diversity_with_equal_vectors_still_gives_different_ids(selector: Selector) -> None:
-    evidence = Evidence(tuple("abcdef"), embeddings=np.tile(np.array([1, 0], dtype=np.float32), (6, 1)))
+    vectors, opinion = np.tile(np.array([1, 0], dtype=np.float32), (6, 1)), np.tile([0.7, 0.3], (6, 1))
+    evidence = Evidence(tuple("abcdef"), embeddings=vectors, probabilities=opinion, classes=2)
     assert len(set(selector(evidence, 4, rng()))) == 4
     assert set(selector(evidence, 6, rng())) == set("abcdef")
     firsts = Counter(selector(evidence, 1, rng(seed))[0] for seed in range(300))
     assert min(firsts[name] for name in "abcdef") > 20
 
 
-@pytest.mark.parametrize("selector", [Random(), LeastConfidence(), Margin(), Entropy(), VoteEntropy(), KLDivergence()])
+@pytest.mark.parametrize(
+    "selector", [Random(), LeastConfidence(), Margin(), Entropy(), VoteEntropy(), BALD(), ReActive()]
+)
 def test_ties_are_broken_by_lot_without_bias(selector: Selector) -> None:
     rows = np.full((5, 2), 0.5)
     evidence = Evidence(tuple("abcde"), probabilities=rows, members=np.array([rows, rows]))
@@ -155,18 +178,19 @@ def test_laws(selector: Selector, count: int, n: int, seed: int) -> None:
     chosen = selector(evidence, n, rng(seed))
     assert len(chosen) == min(n, count)
     assert len(set(chosen)) == len(chosen)
-    assert set(chosen) <= set(evidence.ids)
+    again = {"old0", "old2"} if isinstance(selector, ReActive) else set()
+    assert set(chosen) <= set(evidence.ids) | again
     assert all(type(name) is str for name in chosen)
     assert selector(evidence, n, rng(seed)) == chosen, "same seed, same answer"
     shuffled = taken(evidence, rng(seed + 1).permutation(count))
     assert selector(shuffled, n, rng(seed)) == chosen, "the order of the candidates does not matter"
-    for name in ("embeddings", "probabilities", "members", "labelled"):
+    for name in ("embeddings", "probabilities", "members", "labelled", "posterior", "taught", "open"):
         np.testing.assert_array_equal(getattr(evidence, name), getattr(before, name), "inputs stay untouched")
 
 
 @every_selector
 def test_the_first_of_more_are_the_fewer(selector: Selector) -> None:
-    if isinstance(selector, KMeans):
+    if isinstance(selector, KMeans | TypiClust):
         pytest.skip("other centres for another n")
     evidence = drawn(50, 3)
     assert selector(evidence, 20, rng())[:7] == selector(evidence, 7, rng())
@@ -176,7 +200,8 @@ def test_the_first_of_more_are_the_fewer(selector: Selector) -> None:
 def test_one_label_is_no_reason_to_fail(selector: Selector) -> None:
     evidence = drawn(6, 1)
     flat = np.ones((6, 1))
-    sure = Evidence(evidence.ids, evidence.embeddings, flat, np.array([flat, flat]))
+    beside: dict[str, Any] = {"posterior": np.ones((3, 1)), "taught": np.ones((3, 1)), "classes": 1}
+    sure = replace(evidence, probabilities=flat, members=np.array([flat, flat]), **beside)
     assert len(set(selector(sure, 3, rng()))) == 3
 
 
@@ -202,8 +227,11 @@ def test_broken_evidence_is_refused(selector: Selector, fault: str) -> None:
     assert whole.members is not None
     scale = np.float32(np.nan if fault == "nan" else 1)
     rows = slice(0, 4 if fault == "fewer" else 5)
-    evidence = Evidence(
-        whole.ids, whole.embeddings[rows] * scale, whole.probabilities[rows] * scale, whole.members[:, rows] * scale
+    evidence = replace(
+        whole,
+        embeddings=whole.embeddings[rows] * scale,
+        probabilities=whole.probabilities[rows] * scale,
+        members=whole.members[:, rows] * scale,
     )
     with pytest.raises(RunError):
         selector(evidence, 2, rng())

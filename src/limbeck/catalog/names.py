@@ -50,12 +50,37 @@ SELECTORS = {
     "least-confidence": "limbeck.selection.uncertainty:LeastConfidence",
     "margin": "limbeck.selection.uncertainty:Margin",
     "entropy": "limbeck.selection.uncertainty:Entropy",
+    "vote-entropy": "limbeck.selection.disagreement:VoteEntropy",
     "disagreement": "limbeck.selection.disagreement:VoteEntropy",
+    "consensus-kl": "limbeck.selection.disagreement:KLDivergence",
+    "bald": "limbeck.selection.disagreement:BALD",
     "k-centre": "limbeck.selection.diversity:KCentre",
     "k-means": "limbeck.selection.diversity:KMeans",
+    "badge": "limbeck.selection.badge:BADGE",
+    "cal": "limbeck.selection.contrastive:CAL",
+    "typiclust": "limbeck.selection.typiclust:TypiClust",
+    "probcover": "limbeck.selection.probcover:ProbCover",
+    "proactive": "limbeck.selection.proactive:Proactive",
+    "re-active": "limbeck.selection.reactive:ReActive",
 }
-COLD = ("random", "k-centre", "k-means")
-DIVERSE = {"k-centre", "k-means"}
+# Selector → the parts of `Evidence` that it cannot do without.
+NEEDS = {
+    **{name: frozenset({"probabilities"}) for name in ("least-confidence", "margin", "entropy")},
+    **{name: frozenset({"members"}) for name in ("vote-entropy", "disagreement", "consensus-kl", "bald")},
+    **{name: frozenset({"embeddings"}) for name in ("k-centre", "k-means", "typiclust", "probcover")},
+    "random": frozenset[str](),
+    "badge": frozenset({"embeddings", "probabilities"}),
+    "cal": frozenset({"embeddings", "probabilities", "taught"}),
+    "proactive": frozenset({"embeddings", "probabilities", "posterior"}),
+    "re-active": frozenset({"probabilities", "posterior", "taught"}),
+}
+COLD = ("random", "k-centre", "k-means", "typiclust", "probcover")
+DIVERSE = {name for name, needs in NEEDS.items() if "embeddings" in needs}
+STOPS = {
+    "stability": "limbeck.selection.stopping:Stability",
+    "plateau": "limbeck.selection.stopping:Plateau",
+    "cost": "limbeck.selection.stopping:Cost",
+}
 STUDENTS = {
     "linear": "limbeck.students.linear:LinearTeacher",
     "encoder": "limbeck.students.finetuning:EncoderTeacher",

@@ -17,7 +17,18 @@ from limbeck.assets.base import Say
 from limbeck.assets.store import Store
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
-from limbeck.catalog.names import AGGREGATORS, DECODERS, DIVERSE, NAMES, PROTOCOLS, SELECTORS, STUDENTS, resolve
+from limbeck.catalog.names import (
+    AGGREGATORS,
+    DECODERS,
+    DIVERSE,
+    NAMES,
+    NEEDS,
+    PROTOCOLS,
+    SELECTORS,
+    STOPS,
+    STUDENTS,
+    resolve,
+)
 from limbeck.catalog.synthesis import build_author, terms_of
 from limbeck.committee import Committee
 from limbeck.decoding.answers import Words
@@ -68,7 +79,6 @@ class Workshop:
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
         committee = self._committee(workers, task, aggregator=aggregator, prior=prior)
-        selectors = [(name, resolve(SELECTORS[name])()) for name in (file.selection.cold, file.selection.strategy)]
         return Job(
             task=task,
             pool=pool,
@@ -78,7 +88,7 @@ class Workshop:
             aggregate=file.committee.aggregate,
             prior=prior,
             accept=file.committee.accept,
-            schedule=Schedule(file.selection.rounds, file.selection.start, *selectors),
+            schedule=self._schedule(),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
             teach=self._teacher(encoder),
             distil=distil,
@@ -126,6 +136,17 @@ class Workshop:
         engine = self._file.synthesis.engine
         told = {"name": JUDGE, "model": model, "engine": engine if isinstance(engine, str) else "openvino"}
         return AgentSection.model_validate(told)
+
+    def _schedule(self) -> Schedule:
+        asked = self._file.selection
+        return Schedule(
+            asked.rounds,
+            asked.start,
+            cold=(asked.cold, resolve(SELECTORS[asked.cold])()),
+            selector=(asked.strategy, resolve(SELECTORS[asked.strategy])()),
+            needs=NEEDS[asked.strategy],
+            stop=tuple(resolve(STOPS[name])(**section.model_dump()) for name, section in asked.stop.rules),
+        )
 
     def _task(self) -> Task:
         return Task.of(self._file, columns(self._located(self._file.data.pool)[0]))

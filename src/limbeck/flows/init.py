@@ -245,10 +245,11 @@ committee:
   accept: 0.0                       # confidence from which a label is accepted
 
 selection:
-  strategy: margin                  # random | least-confidence | margin | entropy | disagreement | k-centre | k-means
+  strategy: margin                  # random | entropy | vote-entropy | badge | cal | proactive | k-centre | …
   rounds: 5
   # start: 0.2                      # share of the budget that the first round asks
-  # cold: k-means                   # how the first round chooses
+  # cold: k-means                   # how the first round chooses: random | k-centre | k-means | typiclust | probcover
+  # stop: none                      # stability | plateau | {{cost: {{most: 200}}}}: rules that may end the rounds early
 
 student:
   kind: linear

@@ -14,6 +14,7 @@ from limbeck.committee import Committee
 from limbeck.encoder import Encoder
 from limbeck.pool import Pool
 from limbeck.selection.base import Selector
+from limbeck.selection.stopping import Rule
 from limbeck.students.base import Teacher
 from limbeck.task import Task
 
@@ -36,12 +37,16 @@ class Schedule:
         start: share of the items asked in the first round.
         cold: selector of the first round, and its name.
         selector: selector of the others, and its name.
+        needs: the parts of `Evidence` that the selector cannot do without; while one is absent, `cold` chooses.
+        stop: rules of which the first that wants to ends the rounds.
     """
 
     rounds: int
     start: float
     cold: tuple[str, Selector]
     selector: tuple[str, Selector]
+    needs: frozenset[str] = frozenset()
+    stop: tuple[Rule, ...] = ()
 
     def sizes(self, items: int) -> list[int]:
         """Items of each round; they sum up to `items`, and none is empty."""

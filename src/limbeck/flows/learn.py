@@ -8,8 +8,9 @@ Knows nothing of any concrete selector, aggregator or student.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,18 @@ from limbeck.errors import StudentError
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.job import Job, Notify, Progress
+from limbeck.flows.select import gather, ready_selector
+from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.records import Label
-from limbeck.selection.base import Evidence, Selector
 from limbeck.students.base import Student, Teacher
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+NOTES = "notes"  # key of the ledger: round → what its selector had to say
+FOLDS = 5  # of the first round's items, each held out once
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,21 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Where the rounds ended: the last student (None with a reason), its lesson, and why asking stopped early."""
+    """Where the rounds ended.
+
+    Attributes:
+        student: the last one, or None.
+        reason: why there is none.
+        lesson: what it learned from.
+        stopped: which budget ended the asking early, or None.
+        ended: why there was no further round.
+    """
 
     student: Student | None
     reason: str | None
     lesson: Lesson
     stopped: str | None
+    ended: str
 
 
 def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
@@ -90,47 +103,100 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     Raises:
         RunError: when a worker keeps failing or the ledger cannot be written.
     """
-    budget = min(job.budget.items or len(job.pool), len(job.pool))
+    sizes = job.schedule.sizes(min(job.budget.items or len(job.pool), len(job.pool)))
     recorded = {entry.number: entry for entry in ledger.rounds()}
-    asked: list[str] = []
+    asked = Counter[str]()
     student: Student | None = None
-    reason, stopped, before = "no round was run", None, None
-    lesson = conclude(job, ledger, [])
-    sizes = job.schedule.sizes(budget)
+    reason, stopped, before, ended, tokens = "no round was run", None, None, None, 0
+    lesson, watch = conclude(job, ledger, []), Watch(job)
     for number, size in enumerate(sizes):
         begun = time.perf_counter()
         if number in recorded:
             name, selected = recorded[number].strategy, list(recorded[number].selected)
         else:
             with meter.phase("select"):
-                evidence = gather(job, lesson, asked, student)
-                name, selector = ready_selector(job, evidence)
-                selected = selector(evidence, size, np.random.default_rng((job.seed, number)))
+                name, selected = choose(job, ledger, lesson, asked=asked, student=student, round_=(number, size))
         ledger.start_round(number, strategy=name, selected=selected)
         items = [job.pool[one] for one in selected]
         ledger.add_items(items)
-        stopped = annotate(job.committee, items, ledger=ledger, meter=meter, notify=notify, purse=purse, earlier=asked)
+        stopped = annotate(
+            job.committee, items, ledger=ledger, meter=meter, notify=notify, purse=purse, earlier=list(asked)
+        )
         if number + 1 < len(sizes) and number + 1 not in recorded:
             stopped = stopped or purse.empty()
-        asked += selected
+        asked.update(selected)
+        spent = sum(vote.usage.tokens for vote in ledger.votes(items=list(asked))) - tokens
+        tokens += spent
         with meter.phase("learn", model="student"):
-            lesson = conclude(job, ledger, asked)
+            lesson = conclude(job, ledger, list(asked))
             # In between, the first round's settings will do; the student that stays is tuned on all labels.
             last = bool(stopped) or number == len(sizes) - 1
             student, reason = teach(job, lesson, None if last else student)
+            held = performance(job, lesson, student, first=set(list(asked)[: sizes[0]])) if job.schedule.stop else None
+            seen = watch.see(student, held, items=len(lesson.labels), tokens=tokens)
         facts, before = curve_point(job, lesson, student, selected=set(selected), before=before)
+        facts |= seen | {"notes": (ledger.meta(NOTES) or {}).get(str(number), [])}
+        ended = stopped or (None if number + 1 in recorded else watch.reason())
+        if number == len(sizes) - 1:
+            ended = ended or exhausted(job, len(asked), budget=sum(sizes))
         if number not in recorded or recorded[number].facts is None:
-            tokens = sum(vote.usage.tokens for vote in ledger.votes(items=selected))
-            ledger.finish_round(number, facts | {"seconds": time.perf_counter() - begun, "tokens": tokens})
+            facts |= {"seconds": time.perf_counter() - begun, "tokens": spent} | ({"ended": ended} if ended else {})
+            ledger.finish_round(number, facts)
         notify(Progress("learn", number + 1, len(sizes)))
-        if stopped:
+        if ended:
+            if not last:
+                with meter.phase("learn", model="student"):
+                    student, reason = teach(job, lesson, None)
             break
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
             student, reason = distil(job, lesson, job.distil)
         notify(Progress("distil", 1, 1))
-    return Learned(student, None if student else reason, lesson, stopped)
+    return Learned(student, None if student else reason, lesson, stopped, ended or "no round was run")
+
+
+def exhausted(job: Job, asked: int, *, budget: int) -> str:
+    """Why there is no round after the last."""
+    return "all items of the pool were asked" if asked == len(job.pool) else f"the budget of {budget:,} items is spent"
+
+
+def choose(
+    job: Job,
+    ledger: Ledger,
+    lesson: Lesson,
+    *,
+    asked: Mapping[str, int],
+    student: Student | None,
+    round_: tuple[int, int],
+) -> tuple[str, list[str]]:
+    """The selector of a round, and what it asks; what it had to say is kept in the ledger.
+
+    Args:
+        job: the parts.
+        ledger: of the run.
+        lesson: of the rounds before.
+        asked: id of each item asked so far → in how many rounds.
+        student: of the round before.
+        round_: its number and its size.
+    """
+    number, size = round_
+    answers = Counter(vote.item for vote in ledger.votes(items=list(asked)))
+    notes: list[str] = []
+    evidence = gather(
+        job,
+        lesson.table,
+        lesson.probabilities,
+        # Once more is enough: where a worker still does not answer, the protocol does not want it to.
+        answers={item: answers[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()},
+        student=student,
+        note=notes.append,
+    )
+    name, selector = ready_selector(job.schedule, evidence, student)
+    selected = selector(evidence, size, np.random.default_rng((job.seed, number)))
+    if notes:
+        ledger.set_meta(NOTES, (ledger.meta(NOTES) or {}) | {str(number): notes})
+    return name, selected
 
 
 def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | None, str]:
@@ -160,44 +226,25 @@ def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, 
     return student, ""
 
 
-def gather(job: Job, lesson: Lesson, asked: Sequence[str], student: Student | None) -> Evidence:
-    """What is known about the items that nobody was asked about."""
-    taken = set(asked)
-    rows = [i for i, one in enumerate(job.pool.ids) if one not in taken]
-    texts = job.pool.texts(rows)
-    seen = job.pool.texts([job.pool.index(one) for one in asked])
-    return Evidence(
-        ids=tuple(np.array(job.pool.ids, dtype=object)[rows]),
-        embeddings=job.encoder.encode(texts) if job.encoder else None,
-        probabilities=student.predict_proba(texts) if student else None,
-        members=_members(job, lesson, texts) if student and job.schedule.selector[0] == "disagreement" else None,
-        labelled=job.encoder.encode(seen) if job.encoder else None,
-    )
+def performance(job: Job, lesson: Lesson, student: Student | None, *, first: Collection[str]) -> float | None:
+    """Share of the first round's labels that students give without having learned from them; None: no student can.
 
-
-def ready_selector(job: Job, evidence: Evidence) -> tuple[str, Selector]:
-    """The schedule's selector; while nobody has the opinions that it needs, the one of the first round."""
-    wanted = evidence.members if job.schedule.selector[0] == "disagreement" else evidence.probabilities
-    return job.schedule.cold if wanted is None else job.schedule.selector
-
-
-def _members(job: Job, lesson: Lesson, texts: Sequence[str]) -> Floats | None:
-    """Opinions of students that learned from one worker's votes each, shape [M, N, K]."""
-    opinions = []
-    for column in range(len(lesson.table.workers)):
-        rows = np.flatnonzero(lesson.table.choices[:, column] >= 0)
-        known = job.pool.texts([job.pool.index(lesson.table.items[i]) for i in rows])
-        try:
-            member = job.teach(None).fit(
-                known,
-                lesson.table.probabilities[rows, column],
-                labels=job.task.labels,
-                rng=np.random.default_rng((job.seed, column)),
-            )
-        except StudentError:
-            continue  # A worker that gave everything one label has no opinion to disagree with.
-        opinions.append(member.predict_proba(texts))
-    return np.stack(opinions) if opinions else None
+    These items are those that were not chosen for being hard. The committee's labels stand for the truth: gold, where
+    there is any, must not decide how much is asked.
+    """
+    rows = np.array([i for i, label in enumerate(lesson.labels) if label.item in first], dtype=np.int64)
+    folds = np.random.default_rng((job.seed, 5_000_000)).permutation(len(rows)) % FOLDS
+    right = 0
+    for fold in range(min(FOLDS, len(rows))):
+        held = rows[folds == fold]
+        kept = np.setdiff1d(np.arange(len(lesson.labels)), held)
+        labels = tuple(lesson.labels[i] for i in kept)
+        other, _ = teach(job, replace(lesson, labels=labels, probabilities=lesson.probabilities[kept]), student)
+        if student is None or other is None:
+            return None
+        texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in held])
+        right += int((other.predict_proba(texts).argmax(axis=1) == lesson.probabilities[held].argmax(axis=1)).sum())
+    return right / len(rows) if len(rows) else None
 
 
 def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:

@@ -153,6 +153,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
             "show": list(job.task.show),
         },
         "data": _data(job, truncated=len({v.item for v in votes if "truncated" in v.flags})),
+        "ended": learned.ended,
         "items": len(learned.lesson.labels),
         "votes": len(votes),
         "agents": {name: told.get(name, {}) | block for name, block in own.items()},

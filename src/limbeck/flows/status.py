@@ -26,7 +26,7 @@ def status(folder: Path) -> dict[str, Any]:
             "state": view.meta(STATE) or "new",
             "task": facts.get("card", {}).get("task"),
             "rounds": sum(entry.facts is not None for entry in rounds),
-            "items_asked": sum(len(entry.selected) for entry in rounds),
+            "items_asked": len({item for entry in rounds for item in entry.selected}),
             "votes": view.count(),
             "votes_by_agent": {worker: view.count(worker) for worker in workers},
             "labels": len(labels),

@@ -158,6 +158,9 @@ class RoundPart(Block):
     seconds: Number = None
     tokens: Number = None
     change: Number = None
+    kappa: Number = None
+    performance: Number = None
+    notes: Rows[Said] = Field(default_factory=list)
 
 
 class PhasePart(Block):
@@ -239,6 +242,7 @@ class Metrics(Block):
     created: Said = None
     sentence: Said = None
     warnings: Rows[Said] = Field(default_factory=list)
+    ended: Said = None
     task: Part[TaskPart] = TaskPart()
     data: Part[DataPart] = DataPart()
     items: Number = None

@@ -27,6 +27,20 @@ class VoteEntropy:
         return highest(entr(np.array(shares)).sum(axis=0), n, ids=evidence.ids, rng=rng)
 
 
+class BALD:
+    """Most to learn from the answer about which member is right first (Houlsby et al. 2011).
+
+    The mutual information of answer and member: entropy of the mean opinion less the mean entropy of the opinions. For
+    members that count the same it is KLDivergence's score in other words, so both choose the same items.
+    """
+
+    def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
+        """min(n, N) ids; raises RunError without members."""
+        members = _opinions(evidence, "BALD")
+        doubts = np.mean([entr(member).sum(axis=1) for member in members], axis=0)
+        return highest(entr(members.mean(axis=0)).sum(axis=1) - doubts, n, ids=evidence.ids, rng=rng)
+
+
 class KLDivergence:
     """Highest mean Kullback-Leibler divergence of the members from their mean first (McCallum & Nigam 1998)."""
 

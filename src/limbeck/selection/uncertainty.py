@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import entr
 
-from limbeck.selection.base import Evidence, Floats, highest, needed
+from limbeck.selection.base import Evidence, highest, opinions
 
 
 class LeastConfidence:
@@ -17,7 +17,7 @@ class LeastConfidence:
 
     def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
         """min(n, N) ids; raises RunError without probabilities."""
-        return highest(-_opinions(evidence, "LeastConfidence").max(axis=1), n, ids=evidence.ids, rng=rng)
+        return highest(-opinions(evidence, "LeastConfidence").max(axis=1), n, ids=evidence.ids, rng=rng)
 
 
 class Margin:
@@ -25,10 +25,10 @@ class Margin:
 
     def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
         """min(n, N) ids; raises RunError without probabilities."""
-        opinions = _opinions(evidence, "Margin")
-        if opinions.shape[1] < 2:  # one label only: no gap tells anything
-            return highest(np.zeros(len(opinions)), n, ids=evidence.ids, rng=rng)
-        top = np.partition(opinions, -2, axis=1)[:, -2:]
+        found = opinions(evidence, "Margin")
+        if found.shape[1] < 2:  # one label only: no gap tells anything
+            return highest(np.zeros(len(found)), n, ids=evidence.ids, rng=rng)
+        top = np.partition(found, -2, axis=1)[:, -2:]
         return highest(top[:, 0] - top[:, 1], n, ids=evidence.ids, rng=rng)
 
 
@@ -37,13 +37,4 @@ class Entropy:
 
     def __call__(self, evidence: Evidence, n: int, rng: np.random.Generator) -> list[str]:
         """min(n, N) ids; raises RunError without probabilities."""
-        return highest(entr(_opinions(evidence, "Entropy")).sum(axis=1), n, ids=evidence.ids, rng=rng)
-
-
-def _opinions(evidence: Evidence, selector: str) -> Floats:
-    return needed(
-        evidence.probabilities,
-        what="a student's probabilities",
-        selector=selector,
-        hint="Ask a first batch with Random or KCentre and train a student on it.",
-    )
+        return highest(entr(opinions(evidence, "Entropy")).sum(axis=1), n, ids=evidence.ids, rng=rng)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from limbeck.task import decode, engine, sections, synthesis
+from limbeck.task import decode, engine, sections, stop, synthesis
 from limbeck.task.document import Node, Problem, Scalar, dotted, locate
 
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -34,6 +34,10 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("agents", "decode", "gate", "cot"): decode.CotSection,
     ("committee",): sections.CommitteeSection,
     ("selection",): sections.SelectionSection,
+    ("selection", "stop"): stop.StopSection,
+    ("selection", "stop", "stability"): stop.StabilitySection,
+    ("selection", "stop", "plateau"): stop.PlateauSection,
+    ("selection", "stop", "cost"): stop.CostSection,
     ("student",): sections.StudentSection,
     ("budget",): sections.BudgetSection,
     ("synthesis",): synthesis.SynthesisSection,

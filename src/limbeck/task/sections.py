@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
 from limbeck.task.engine import EngineName
+from limbeck.task.stop import StopSection, stop_form
 from limbeck.task.values import (
     MaybeCount,
     MaybeSeconds,
@@ -157,6 +158,7 @@ class SelectionSection(Section):
     rounds: Annotated[int, Field(strict=True, ge=1, le=10_000), BeforeValidator(meaning)] = 5
     start: PositiveShare = 0.2
     cold: Text = "k-means"
+    stop: Annotated[StopSection, BeforeValidator(stop_form)] = StopSection()
 
 
 class StudentSection(Section):

@@ -110,6 +110,10 @@ def fingerprint(task_file: TaskFile) -> str:
     if values["student"]["kind"] == "linear":  # so that runs made before there were such keys can go on
         for key in FINE_TUNING:
             del values["student"][key]
+    if not task_file.selection.stop.rules:  # likewise
+        del values["selection"]["stop"]
+    if task_file.committee.cascade is None:  # likewise
+        del values["committee"]["cascade"]
     # The order of labels matters and would be lost among sorted keys.
     values["task"]["labels"] = list(values["task"]["labels"].items())
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
