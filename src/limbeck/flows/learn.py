@@ -181,7 +181,8 @@ def choose(
         round_: its number and its size.
     """
     number, size = round_
-    answers = Counter(vote.item for vote in ledger.votes(items=list(asked)))
+    agents = {worker.name for worker in job.committee.workers}  # people may have answered too
+    answers = Counter(vote.item for vote in ledger.votes(items=list(asked)) if vote.worker in agents)
     notes: list[str] = []
     evidence = gather(
         job,
