@@ -21,7 +21,7 @@ import numpy as np
 from limbeck.agent.author import Author, Brief
 from limbeck.assets.store import Store
 from limbeck.catalog import NAMES, Workshop
-from limbeck.committee import Committee
+from limbeck.committee.base import calibrations, interview
 from limbeck.decoding.paths import Limits
 from limbeck.decoding.sampling import Sampling
 from limbeck.decoding.writing import Writer
@@ -86,13 +86,14 @@ def variety(parts: Commission, texts: list[str], budget: int) -> dict[str, Any]:
 def judged(parts: Commission, ledger: Ledger, items: list[Item], labels: list[str]) -> tuple[Any, Any]:
     """Intended labels and what the judge says, as indices."""
     assert parts.judge is not None
-    committee, names = Committee((parts.judge,)), parts.task.labels
+    judge, names = parts.judge, parts.task.labels
     anchors = list(ledger.rounds()[0].selected)
     with Meter() as meter:
         around = lambda worker: meter.phase("judge", model=worker.model)  # noqa: E731
-        for answers in committee.ask([*ledger.items(anchors), *items], answered=ledger.has, around=around):
+        asked = [*ledger.items(anchors), *items]
+        for answers in interview(judge, asked, kept=ledger, around=around, allowed=lambda: True):
             ledger.append(answers.votes)
-    panel = Panel(committee, parts.aggregator, labels=names, ledger=ledger, anchors=anchors)
+    panel = Panel({judge.name: judge.calibration}, parts.aggregator, labels=names, ledger=ledger, anchors=anchors)
     unique = list(dict.fromkeys(item.id for item in items))
     said = dict(zip(unique, panel.opinion(unique).argmax(axis=1).tolist(), strict=True))
     return np.array([names.index(one) for one in labels]), np.array([said[item.id] for item in items])
@@ -102,7 +103,7 @@ def gain(parts: Commission, job: Job, ledger: Ledger, items: list[Item], labels:
     """Test accuracy of the linear student with the committee's labels of the anchors, and with the examples as well."""
     assert job.test is not None
     names, anchors = parts.task.labels, list(ledger.rounds()[0].selected)
-    panel = Panel(parts.committee, parts.aggregator, labels=names, ledger=ledger, anchors=anchors)
+    panel = Panel(calibrations(parts.committee), parts.aggregator, labels=names, ledger=ledger, anchors=anchors)
     opinion, real = panel.anchors(), [job.pool[one].fields["text"] for one in anchors]
     truth = np.array([names.index(str(one)) for one in job.test.gold()])
     made, targets = [item.fields["text"] for item in items], np.eye(len(names))[[names.index(one) for one in labels]]

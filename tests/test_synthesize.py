@@ -69,7 +69,7 @@ def commission(folder: Path, **changes: Any) -> tuple[Commission, str]:
     """The toy task's parts with an author of stories; no seeds are shown, so the prompt is known."""
     folder.mkdir(parents=True, exist_ok=True)
     author = {"model": "weather.json", "engine": "scripted", "guidance": 0, "examples": 0}
-    told = {"anchors": 40, "accept": 0.6, "words": {"least": 3, "most": 20}, "overlap": 0.7, "novelty": 0}
+    told = {"anchors": 40, "accept": 0.6, "words": {"least": 3, "most": 20}, "overlap": 0.7, "novelty": 0, "spread": 1}
     path = write_toy(folder, synthesis=author | told | changes)
     write_script(folder / "judge.json", BREAD)
     file = load_task(path, names=NAMES)
@@ -208,7 +208,7 @@ def test_one_class_alone_is_not_calibrated_away(tmp_path: Path) -> None:
 
 
 def test_distinct_2_cannot_fall_below_the_novelty() -> None:
-    terms = Terms(0.8, 4, 1, {}, Bounds(1, 20), 1.0, 0.5, 1.0, 20, None)
+    terms = Terms(0.8, 4, 1, {}, Bounds(1, 20), 1.0, 0.5, 1.0, 1.0, 20, None)
     screen = Screen(terms, None, ())
     taken = []
     for text in ("a b c d e", "a b c x y", "a b c d x", "p q p q r", "p q p q p q", "z a b c d"):
@@ -221,6 +221,20 @@ def test_distinct_2_cannot_fall_below_the_novelty() -> None:
     assert found is not None
     assert found == 9 / 12
     assert found >= terms.novelty
+
+
+def test_accepted_texts_keep_their_distance(tmp_path: Path) -> None:
+    encoder = Encoder(write_toy_encoder(tmp_path / "encoder"), identity="toy")
+    terms = Terms(0.8, 4, 1, {}, Bounds(1, 20), 1.0, 0.0, 0.85, 0.999, 20, None)
+    screen = Screen(terms, encoder, ())
+    screen.hold(["bad bad"], "real")
+    (red, mixed, blue, bad) = texts = ["red red", "red red blue", "blue blue", "bad bad"]
+    vectors = dict(zip(texts, screen.vectors(texts), strict=True))
+    screen.accept(red, vectors[red])
+    # START adds 1 on an axis that all share: cos(red, mixed) = (1 + 4) / (√5 · √6) = 0.91, cos(red, blue) = 1 / 5.
+    assert screen.refusal(mixed, vectors[mixed]) == "too near to an accepted text"
+    assert screen.refusal(blue, vectors[blue]) is None
+    assert screen.refusal(bad, vectors[bad]) == "real"
 
 
 def test_outcomes_count_every_attempt(tmp_path: Path) -> None:
@@ -307,7 +321,7 @@ def test_seeds_are_those_that_accepted_texts_cover_least(tmp_path: Path) -> None
         Item(text, {"text": text}) for text in ("red red red", "blue blue blue", "good good good", "bad bad bad")
     ]
     posterior = np.array([[0, 1], [0.05, 0.95], [0.1, 0.9], [1, 0]])
-    terms = Terms(0.8, 4, 1, {"tone": ("calm", "loud")}, Bounds(2, 9), 0.5, 0.0, 0.95, 20, None)
+    terms = Terms(0.8, 4, 1, {"tone": ("calm", "loud")}, Bounds(2, 9), 0.5, 0.0, 0.9, 0.95, 20, None)
     near_red = encoder.encode(["red red"])
     briefs = Briefs(task, terms, anchors=anchors, posterior=posterior, encoder=encoder)
     plan = briefs.plan(["good"] * 3, first=10, accepted={"good": near_red}, rng=np.random.default_rng(0))

@@ -20,11 +20,10 @@ from limbeck.assets.store import Store
 from limbeck.bench.command import bench
 from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
 from limbeck.console.people import audit, gold
+from limbeck.console.synthesis import synthesize
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
-from limbeck.flows.appraise import appraise
 from limbeck.flows.decode import STYLES, texts_of
-from limbeck.flows.examples import check_target, write_examples
 from limbeck.flows.export import FORMATS, write_labels
 from limbeck.flows.init import init as draft
 from limbeck.flows.job import silent
@@ -33,10 +32,9 @@ from limbeck.flows.predict import predict as label_texts
 from limbeck.flows.run import FACTS, STUDENT, finished, reopen
 from limbeck.flows.run import run as do_run
 from limbeck.flows.status import status as look
-from limbeck.flows.synthesize import synthesize as write_texts
 from limbeck.ledger import Ledger, repair
 from limbeck.meter import Meter
-from limbeck.task import Task, fingerprint, load_task, synthesis_fingerprint
+from limbeck.task import Task, fingerprint, load_task
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=True)
@@ -177,30 +175,6 @@ def run(task: Path, folder: Path | None, watts: float | None, out: console.Conso
         {"run": str(folder), "state": "finished", "report": str(page), "metrics": metrics},
         "\n".join([metrics["sentence"], *(f"Note: {text}" for text in metrics["warnings"]), f"Report: {page}"]),
     )
-
-
-@console.command("limbeck synthesize task.yaml --per-class 100 --judge my-judge.gguf")
-@click.argument("task", type=FILE)
-@click.option("--per-class", "count", type=click.IntRange(min=1), required=True, help="Examples of each label.")
-@click.option("--run", "folder", type=FOLDER, help="Run folder.  [default: runs/NAME, NAME from the task file]")
-@click.option("--out", "target", type=FILE, help="Examples as .jsonl, .csv or .parquet.  [default: in the run folder]")
-@click.option("--judge", help="A model that judges the examples; none that writes or accepts them.")
-def synthesize(task: Path, count: int, folder: Path | None, out: console.Console, **told: Any) -> None:
-    """Write synthetic examples until so many of each label are accepted by the committee. Run again to go on."""
-    file = load_task(task, names=NAMES)
-    folder = (folder or Path("runs") / (file.task.name or task.stem)) / "synthesis"
-    check_target(target := told["target"] or folder / "examples.jsonl")
-    stamp = synthesis_fingerprint(file)
-    with console.Patience() as patience, Meter() as meter:
-        parts = Workshop(file, Store(), meter, say=out.say).synthesis(told["judge"])
-        with out.progress() as notify:
-            told = {"meter": meter, "fingerprint": stamp, "notify": patience.listening(notify)}
-            stopped = write_texts(parts, folder, per_label=count, **told)
-        found = appraise(parts, folder, meter=meter, stopped=stopped)
-    written = write_examples(folder, target)
-    out.result(found | {"file": str(target)}, f"{console.appraisal(found)}\n{target}: {written:,} examples")
-    if stopped:
-        raise RunError(f"not all examples are there: {stopped}", hint="Allow more, or accept less, then run again.")
 
 
 @console.command("limbeck decode --model smollm2-135m-instruct 'Tom has 3 apples and buys 5 more. How many are there?'")

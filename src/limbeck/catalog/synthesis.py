@@ -44,6 +44,7 @@ def terms_of(section: SynthesisSection) -> Terms:
         words=Bounds(section.words.least, section.words.most),
         overlap=section.overlap,
         novelty=section.novelty,
+        spread=section.spread,
         cosine=section.cosine,
         attempts=section.attempts,
         tokens=section.tokens,

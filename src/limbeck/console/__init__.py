@@ -1,6 +1,5 @@
 """What a person at a terminal sees: progress while something runs, results as text or JSON, errors on one place."""
 
-from limbeck.console.appraisal import appraisal
 from limbeck.console.branches import shown_tree
 from limbeck.console.terminal import (
     Console,
@@ -19,7 +18,6 @@ from limbeck.console.verb import command
 __all__ = [
     "Console",
     "Patience",
-    "appraisal",
     "checklist",
     "command",
     "complain",

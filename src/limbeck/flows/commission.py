@@ -31,7 +31,8 @@ class Terms:
         words: bounds of the length.
         overlap: share of shingles from which a text is a near-copy.
         novelty: share of a text's pairs of words that no accepted text holds yet; distinct-2 cannot fall below it.
-        cosine: of two texts' vectors from which one is a near-copy of the other.
+        spread: cosine of an accepted text's vector from which another text is too near to it.
+        cosine: of a real text's vector from which a text is a near-copy of it.
         attempts: texts that may be written for each example wanted, on average.
         tokens: that may be computed in all, or None.
     """
@@ -43,6 +44,7 @@ class Terms:
     words: Bounds
     overlap: float
     novelty: float
+    spread: float
     cosine: float
     attempts: int
     tokens: int | None

@@ -14,7 +14,7 @@ from limbeck.flows.commission import Terms
 from limbeck.quality import Sieve, closeness, flaw, pairs_of_words
 from limbeck.quality.likeness import Vectors
 
-STALE = "says little that is new"
+STALE, CLOSE = "says little that is new", "too near to an accepted text"
 POOL, TEST, ACCEPTED = "near-copy of a pool text", "leaked from the test set", "near-copy of an accepted text"
 
 
@@ -54,9 +54,11 @@ class Screen:
         if copy := self._sieve.find(text):
             return copy.name
         if vector is not None:
-            for name, known in (*self._known, (ACCEPTED, self.accepted())):
-                if len(known) and float(closeness(vector[None], known)[0]) >= self._terms.cosine:
+            for name, known in self._known:
+                if float(closeness(vector[None], known)[0]) >= self._terms.cosine:
                     return name
+            if self._accepted and float(closeness(vector[None], self.accepted())[0]) >= self._terms.spread:
+                return CLOSE
         return None
 
     def accept(self, text: str, vector: Vectors | None) -> None:

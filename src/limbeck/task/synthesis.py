@@ -81,6 +81,7 @@ class SynthesisSection(Section):
     anchors: Count = 300
     overlap: PositiveShare = 0.5
     novelty: Share = 0.6
+    spread: PositiveShare = 0.6
     cosine: PositiveShare = 0.95
     attempts: Count = 20
     tokens: MaybeCount = None
