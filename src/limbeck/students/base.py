@@ -61,6 +61,27 @@ class Teacher(Protocol):
         ...
 
 
+def what_counts(
+    texts: Sequence[str], targets: Floats, weights: Floats | None, *, labels: Sequence[str]
+) -> tuple[list[str], Floats, Floats, Floats]:
+    """The texts of positive weight, their targets [n, K] and weights [n], and each label's share of the labels [K].
+
+    Args:
+        texts: training texts, length N.
+        targets: probabilities over the labels, shape [N, K].
+        weights: shape [N], ≥ 0; None = all equal.
+        labels: names of the labels, length K.
+
+    Raises:
+        StudentError: when these do not belong together, or nothing can be learned from them.
+    """
+    weights = np.ones(len(texts)) if weights is None else np.asarray(weights, dtype=np.float64)
+    shares = label_shares(targets, weights, count=len(texts), labels=labels)
+    used = np.flatnonzero(weights > 0)
+    kept = [texts[int(place)] for place in used]
+    return kept, np.asarray(targets, dtype=np.float64)[used], weights[used], shares
+
+
 def label_shares(targets: Floats, weights: Floats, *, count: int, labels: Sequence[str]) -> Floats:
     """Each label's weighted share of the labels given, shape [K].
 

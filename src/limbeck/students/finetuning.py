@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import log_softmax, softmax
 
-from limbeck.students.base import Floats, folds_of, label_shares
+from limbeck.students.base import Floats, folds_of, what_counts
 from limbeck.students.encoder import EncoderStudent, Facts, Reader
 from limbeck.students.network import Recipe, Rows, ask, export, teach
 from limbeck.students.softmax import Lesson, cool, log_loss
@@ -88,11 +88,7 @@ class EncoderTeacher:
         Raises:
             StudentError: when nothing can be learned: fewer than two texts that count, or one label only.
         """
-        weights = np.ones(len(texts)) if weights is None else np.asarray(weights, dtype=np.float64)
-        shares = label_shares(targets, weights, count=len(texts), labels=labels)
-        used = np.flatnonzero(weights > 0)
-        texts = [texts[int(place)] for place in used]
-        targets, weights = np.asarray(targets, dtype=np.float64)[used], weights[used]
+        texts, targets, weights, shares = what_counts(texts, targets, weights, labels=labels)
         longest = min(self.max_tokens, self.trunk.context)
         rows = Reader(self.trunk.tokenizer, longest=longest).rows(texts)
         seeds = rng.integers(2**31, size=FOLDS + 1).tolist()

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from limbeck.encoder import Encoder
 from limbeck.errors import StudentError
-from limbeck.students.base import Floats, folds_of, label_shares
+from limbeck.students.base import Floats, folds_of, what_counts
 from limbeck.students.card import model_card
 from limbeck.students.features import BUCKET_BITS, Grams, fit_grams
 from limbeck.students.saved import AGAIN, SETTINGS, Arrays, read_student, write_student
@@ -162,11 +162,7 @@ class LinearTeacher:
         Raises:
             StudentError: when nothing can be learned: fewer than two texts that count, or one label only.
         """
-        weights = np.ones(len(texts)) if weights is None else np.asarray(weights, dtype=np.float64)
-        shares = label_shares(targets, weights, count=len(texts), labels=labels)
-        used = np.flatnonzero(weights > 0)
-        texts = [texts[int(place)] for place in used]
-        targets, weights = np.asarray(targets, dtype=np.float64)[used], weights[used]
+        texts, targets, weights, shares = what_counts(texts, targets, weights, labels=labels)
         least = self._least if len(texts) >= 100 else 1
         grams = tuple(
             fit_grams(texts, kind, least=least, most=int(share * self._most)) for kind, share in SHARES.items()
