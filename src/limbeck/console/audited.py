@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+SAME = "for the same reason"
+
 
 def audited(report: Mapping[str, Any]) -> str:
     """What an audit found, a line for each finding, and every reason why there is none."""
@@ -17,12 +19,16 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{gold['answered']:,} of {gold['of']:,} labels have a human label ({where})"
     yield f"of these {right['right']:,} are right"
     yield f"accuracy of all: {_both(right)}"
+    why = right.get("value_reason")
     for one in report["classes"]:
-        yield f"share of {one['label']!r}: {_both(one)}; the committee gives it to {100 * one['committee']:.1f} %"
+        again = why is not None and one.get("value_reason") == why
+        share = f"unknown, {SAME}" if again else _both(one)
+        yield f"share of {one['label']!r}: {share}; the committee gives it to {100 * one['committee']:.1f} %"
     accepted = report["acceptance"]
     promise = f"at most {100 * accepted['error']:g} % of them wrong, at a risk of {100 * accepted['risk']:g} %"
     if accepted["threshold"] is None:
-        yield f"accepted ({promise}): none, because {accepted['threshold_reason']}"
+        reason = accepted["threshold_reason"]
+        yield f"accepted ({promise}): none, {SAME if reason == why else f'because {reason}'}"
     else:
         by_label = ", ".join(f"{label} {count:,}" for label, count in accepted["by_label"].items())
         yield (

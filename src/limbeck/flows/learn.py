@@ -45,12 +45,16 @@ class Lesson:
         probabilities: posterior of each item, shape [I, K].
         weights: how much each worker counted, shape [W].
         labels: the same as records.
+        answers: id of each item → how many workers answered it, also those that gave no label.
+        tokens: computed for all these answers.
     """
 
     table: VoteTable
     probabilities: Floats
     weights: Floats
     labels: tuple[Label, ...]
+    answers: Mapping[str, int]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
         )
         for item, winner, row, confidence in zip(rows, best, found.probabilities, sure, strict=True)
     )
-    return Lesson(table, found.probabilities, found.weights, labels)
+    answers, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
+    return Lesson(table, found.probabilities, found.weights, labels, answers, tokens)
 
 
 def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purse) -> Learned:
@@ -107,7 +112,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     recorded = {entry.number: entry for entry in ledger.rounds()}
     asked = Counter[str]()
     student: Student | None = None
-    reason, stopped, before, ended, tokens = "no round was run", None, None, None, 0
+    reason, stopped, before, ended = "no round was run", None, None, None
     lesson, watch = conclude(job, ledger, []), Watch(job)
     for number, size in enumerate(sizes):
         begun = time.perf_counter()
@@ -125,22 +130,22 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
         if number + 1 < len(sizes) and number + 1 not in recorded:
             stopped = stopped or purse.empty()
         asked.update(selected)
-        spent = sum(vote.usage.tokens for vote in ledger.votes(items=list(asked))) - tokens
-        tokens += spent
         with meter.phase("learn", model="student"):
-            lesson = conclude(job, ledger, list(asked))
+            earlier, lesson = lesson.tokens, conclude(job, ledger, list(asked))
             # In between, the first round's settings will do; the student that stays is tuned on all labels.
             last = bool(stopped) or number == len(sizes) - 1
             student, reason = teach(job, lesson, None if last else student)
             held = performance(job, lesson, student, first=set(list(asked)[: sizes[0]])) if job.schedule.stop else None
-            seen = watch.see(student, held, items=len(lesson.labels), tokens=tokens)
+            seen = watch.see(student, held, items=len(lesson.labels), tokens=lesson.tokens)
         facts, before = curve_point(job, lesson, student, selected=set(selected), before=before)
         facts |= seen | {"notes": (ledger.meta(NOTES) or {}).get(str(number), [])}
         ended = stopped or (None if number + 1 in recorded else watch.reason())
         if number == len(sizes) - 1:
             ended = ended or exhausted(job, len(asked), budget=sum(sizes))
         if number not in recorded or recorded[number].facts is None:
-            facts |= {"seconds": time.perf_counter() - begun, "tokens": spent} | ({"ended": ended} if ended else {})
+            facts |= {"seconds": time.perf_counter() - begun, "tokens": lesson.tokens - earlier} | (
+                {"ended": ended} if ended else {}
+            )
             ledger.finish_round(number, facts)
         notify(Progress("learn", number + 1, len(sizes)))
         if ended:
@@ -181,15 +186,15 @@ def choose(
         round_: its number and its size.
     """
     number, size = round_
-    agents = {worker.name for worker in job.committee.workers}  # people may have answered too
-    answers = Counter(vote.item for vote in ledger.votes(items=list(asked)) if vote.worker in agents)
     notes: list[str] = []
     evidence = gather(
         job,
         lesson.table,
         lesson.probabilities,
         # Once more is enough: where a worker still does not answer, the protocol does not want it to.
-        answers={item: answers[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()},
+        answers={
+            item: lesson.answers[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()
+        },
         student=student,
         note=notes.append,
     )
