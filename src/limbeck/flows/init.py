@@ -240,6 +240,7 @@ data:
 #     encoder: all-minilm-l6-v2     # compares the text with each label's description
 
 committee:
+  # protocol: vote                  # vote | cascade: the later agents are asked only where the label is in doubt
   aggregate: opinion-pool           # majority | weighted | dawid-skene | opinion-pool
   # prior: uniform                  # or a mapping from label to its expected share
   accept: 0.0                       # confidence from which a label is accepted
@@ -252,7 +253,7 @@ selection:
   # stop: none                      # stability | plateau | {{cost: {{most: 200}}}}: rules that may end the rounds early
 
 student:
-  kind: linear
+  kind: linear                      # linear | encoder: a fine-tuned one; needs pip install 'limbeck[torch]'
   encoder: all-minilm-l6-v2         # null: word counts only
   # min_confidence: 0.0             # labels below this do not teach
 
