@@ -25,7 +25,8 @@ from limbeck.catalog import NAMES, Workshop
 from limbeck.evaluation import accuracy, compare
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.job import Job, silent
-from limbeck.flows.learn import Lesson, conclude, distil, gold_indices
+from limbeck.flows.lesson import Lesson, conclude, gold_indices
+from limbeck.flows.teaching import distil
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.task import parse_task

@@ -52,7 +52,7 @@ def committee(data: Path, votes: Path) -> tuple[list[str], Any, list[str]]:
     sys.path.insert(0, str(HERE.parent))
     from limbeck.assets.store import Store
     from limbeck.catalog import NAMES, Workshop
-    from limbeck.flows.learn import conclude
+    from limbeck.flows.lesson import conclude
     from limbeck.ledger import Ledger
     from limbeck.meter import Meter
     from limbeck.task import parse_task

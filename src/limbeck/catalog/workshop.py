@@ -6,20 +6,18 @@ Knows nothing of how any part works.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent import Worker
 from limbeck.agent.author import AUTHOR
-from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
 from limbeck.aggregation.base import Aggregator
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
-from limbeck.catalog.decoders import build_decoder
+from limbeck.catalog.agents import Agents
+from limbeck.catalog.data import Data
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import (
     AGGREGATORS,
-    DECODERS,
     DIVERSE,
     NAMES,
     NEEDS,
@@ -31,8 +29,6 @@ from limbeck.catalog.names import (
 )
 from limbeck.catalog.synthesis import build_author, terms_of
 from limbeck.committee import Committee
-from limbeck.decoding.answers import Words
-from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.flows.appraise import JUDGE
@@ -40,7 +36,6 @@ from limbeck.flows.commission import Commission
 from limbeck.flows.facts import describe
 from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
-from limbeck.pool import Pool, columns, split
 from limbeck.students.base import Teacher
 from limbeck.task import AgentSection, CascadeSection, Task, TaskFile, unknown_names
 
@@ -60,6 +55,8 @@ class Workshop:
             raise file.complaint(path, problem)
         self._file, self._meter = file, meter
         self._models = Models(store, place=file.resolve, say=say)
+        self._data = Data(file, self._models)
+        self._agents = Agents(file, self._models, self._data)
 
     def job(self) -> Job:
         """All parts of the run.
@@ -69,13 +66,13 @@ class Workshop:
         """
         file = self._file
         with self._meter.phase("read"):
-            pool, test = self._data()
-        task = self._task()
+            task = self._data.task()
+            pool, test = self._data.read(task)
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
             distil = self._distil()
-            workers = tuple(self._workers(task))
+            workers = tuple(self._agents.workers(task))
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
         committee = self._committee(workers, task, aggregator=aggregator, prior=prior)
@@ -115,7 +112,7 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             author = build_author(file.synthesis, job.task, self._models, seed=job.seed)
-            agent = None if judge is None else self._worker(job.task, self._judge(judge), 0)
+            agent = None if judge is None else self._agents.worker(job.task, self._judge(judge), 0)
         chosen = "random" if encoder is None else "k-means"
         return Commission(
             task=job.task,
@@ -148,40 +145,6 @@ class Workshop:
             stop=tuple(resolve(STOPS[name])(**section.model_dump()) for name, section in asked.stop.rules),
         )
 
-    def _task(self) -> Task:
-        return Task.of(self._file, columns(self._located(self._file.data.pool)[0]))
-
-    def _located(self, name: str) -> tuple[Path, bool]:
-        """Where a data set lies, and whether it is a built-in one."""
-        path = self._file.data_path(name)
-        if path is not None:
-            return path, False
-        return self._models.files(name) / "items.jsonl", True
-
-    def _data(self) -> tuple[Pool, Pool | None]:
-        data, task = self._file.data, self._task()
-        pool = self._pool(data.pool, task, limit=data.limit)
-        if data.test is None:
-            return pool, None
-        if data.test.path is None:
-            rest, test = split(pool, share=data.test.share, items=data.test.items, seed=data.seed)
-            return rest, test
-        return pool, self._pool(data.test.path, task, limit=None, named=False)
-
-    def _pool(self, name: str, task: Task, *, limit: int | None, named: bool = True) -> Pool:
-        """The items of a data set; not `named`: known by their content, as two files may use one id for two texts."""
-        data = self._file.data
-        path, built_in = self._located(name)
-        return Pool.read(
-            path,
-            show=task.show,
-            gold=data.gold or ("gold" if built_in else None),
-            people=data.people or ("people" if built_in else None),
-            id_column=(data.id or ("id" if built_in else None)) if named else None,
-            limit=limit,
-            seed=data.seed,
-        )
-
     def _selecting(self, encoder: Encoder | None) -> Encoder | None:
         """The encoder that the selectors need, if any does."""
         if not {self._file.selection.strategy, self._file.selection.cold} & DIVERSE:
@@ -199,70 +162,6 @@ class Workshop:
             about = {"labels": task.labels, "aggregator": aggregator, "prior": prior}
             committee = kind(workers, **about, **dict(section.cascade or CascadeSection()))
         return committee
-
-    def _workers(self, task: Task) -> list[Worker]:
-        sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
-        return [self._worker(task, section, i) for i, section in enumerate(sections)]
-
-    def _worker(self, task: Task, section: AgentSection, place: int) -> Worker:
-        name = section.name or f"agent-{place + 1}"
-        calibration = section.decode.calibration
-        if section.encoder is not None:
-            encoder = self._models.encoder(section.encoder)
-            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
-        assert section.model is not None  # the task file's own rule: exactly one of the two
-        engine = self._models.engine(section.engine, section.model, shown=task.show)
-        prompt = self._prompt(task, section)
-        if section.engine == MASKED:
-            shared = {"calibration": calibration, "long_text": section.long_text}
-            return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
-        decoder = self._decoder(task, section, prompt, engine)
-        return LanguageAgent(
-            name,
-            task,
-            prompt=prompt,
-            engine=engine,
-            decoder=decoder,
-            model=section.model,
-            calibration=calibration,
-            long_text=section.long_text,
-            branches=self._models.branches(section.engine, engine) if decoder.width > 1 else BRANCHES,
-        )
-
-    def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
-        options = prompt.options(task)
-        kind = Words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
-        if section.decode.name == "gate" and not prompt.cue:
-            # The labels are scored behind the words that would ask for them at once.
-            options = [f"{capital(task.aspect)}: {option.strip()}" for option in options]
-
-        def choice() -> Any:
-            return resolve(DECODERS["choice"])(
-                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
-            )
-
-        return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
-
-    def _prompt(self, task: Task, section: AgentSection) -> Prompt:
-        style = MASKED if section.engine == MASKED else section.style
-        wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
-        return Prompt(
-            style=style,
-            wording=section.wording or wording,
-            cue=cue if section.cue is None else section.cue,
-            label_words=tuple(section.label_words.items()),
-            label_order=section.label_order,
-            examples=self._examples(task, section),
-        )
-
-    def _examples(self, task: Task, section: AgentSection) -> tuple[tuple[str, str], ...]:
-        wanted = section.examples
-        if not wanted.number:
-            return ()
-        assert wanted.source is not None  # the task file's own rule: examples need a file
-        pool = self._pool(wanted.source, task, limit=None, named=False)
-        seed = self._file.data.seed
-        return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
 
     def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:
         """Of the rounds' student: quick, whatever kind is kept in the end."""

@@ -9,52 +9,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from limbeck.aggregation.base import VoteTable, tabulate
-from limbeck.committee.base import calibrations
-from limbeck.errors import StudentError
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.job import Job, Notify, Progress
+from limbeck.flows.lesson import Lesson, conclude, gold_indices
 from limbeck.flows.select import gather, ready_selector
+from limbeck.flows.teaching import distil, performance, teach
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
-from limbeck.records import Label
-from limbeck.students.base import Student, Teacher
+from limbeck.students.base import Student
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 NOTES = "notes"  # key of the ledger: round → what its selector had to say
-FOLDS = 5  # of the first round's items, each held out once
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What the votes so far say.
-
-    Attributes:
-        table: the votes.
-        probabilities: posterior of each item, shape [I, K].
-        weights: how much each worker counted, shape [W].
-        labels: the same as records.
-        answers: id of each item → how many workers answered it, also those that gave no label.
-        tokens: computed for all these answers.
-    """
-
-    table: VoteTable
-    probabilities: Floats
-    weights: Floats
-    labels: tuple[Label, ...]
-    answers: Mapping[str, int]
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +50,6 @@ class Learned:
     lesson: Lesson
     stopped: str | None
     ended: str
-
-
-def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
-    """Aggregate the committee's votes on some items, not those of people; items without any vote are left out."""
-    votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
-    voted = {vote.item for vote in votes if vote.label is not None}
-    rows = [item for item in items if item in voted]
-    table = tabulate(
-        votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
-    )
-    found = job.aggregator(table)
-    best = found.probabilities.argmax(axis=1)
-    sure = found.probabilities[np.arange(len(rows)), best]
-    labels = tuple(
-        Label(
-            item=item,
-            label=job.task.labels[winner],
-            probabilities=tuple(row.tolist()),
-            confidence=float(confidence),
-            accepted=bool(confidence >= job.accept),
-            how=job.aggregate,
-        )
-        for item, winner, row, confidence in zip(rows, best, found.probabilities, sure, strict=True)
-    )
-    answers, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
-    return Lesson(table, found.probabilities, found.weights, labels, answers, tokens)
 
 
 def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purse) -> Learned:
@@ -203,60 +153,6 @@ def choose(
     if notes:
         ledger.set_meta(NOTES, (ledger.meta(NOTES) or {}) | {str(number): notes})
     return name, selected
-
-
-def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | None, str]:
-    """A round's student, taught by the labels so far, or None and why not."""
-    return distil(job, lesson, job.teach(getattr(earlier, "tuning", None)))
-
-
-def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, str]:
-    """What this teacher makes of the labels, or None and why not.
-
-    A label weighs as much as its confidence exceeds chance: what was a toss-up teaches nothing, a certainty counts 1.
-    """
-    sure = np.array([label.confidence for label in lesson.labels])
-    rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
-    texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
-    chance = 1 / len(job.task.labels)
-    try:
-        student = teacher.fit(
-            texts,
-            lesson.probabilities[rows],
-            labels=job.task.labels,
-            weights=np.maximum(sure[rows] - chance, 0) / (1 - chance),
-            rng=np.random.default_rng((job.seed, 1_000_000)),
-        )
-    except StudentError as error:
-        return None, error.message
-    return student, ""
-
-
-def performance(job: Job, lesson: Lesson, student: Student | None, *, first: Collection[str]) -> float | None:
-    """Share of the first round's labels that students give without having learned from them; None: no student can.
-
-    These items are those that were not chosen for being hard. The committee's labels stand for the truth: gold, where
-    there is any, must not decide how much is asked.
-    """
-    rows = np.array([i for i, label in enumerate(lesson.labels) if label.item in first], dtype=np.int64)
-    folds = np.random.default_rng((job.seed, 5_000_000)).permutation(len(rows)) % FOLDS
-    right = 0
-    for fold in range(min(FOLDS, len(rows))):
-        held = rows[folds == fold]
-        kept = np.setdiff1d(np.arange(len(lesson.labels)), held)
-        labels = tuple(lesson.labels[i] for i in kept)
-        other, _ = teach(job, replace(lesson, labels=labels, probabilities=lesson.probabilities[kept]), student)
-        if student is None or other is None:
-            return None
-        texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in held])
-        right += int((other.predict_proba(texts).argmax(axis=1) == lesson.probabilities[held].argmax(axis=1)).sum())
-    return right / len(rows) if len(rows) else None
-
-
-def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:
-    """Positions of gold labels among the task's labels; -1 where there is none or it is no label of the task."""
-    place = {label: i for i, label in enumerate(job.task.labels)}
-    return np.array([place.get(one or "", -1) for one in gold], np.int64)
 
 
 def curve_point(

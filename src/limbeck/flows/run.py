@@ -22,7 +22,8 @@ from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
-from limbeck.flows.learn import Learned, Lesson, conclude, learn
+from limbeck.flows.learn import Learned, learn
+from limbeck.flows.lesson import Lesson, conclude
 from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine

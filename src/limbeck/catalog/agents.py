@@ -1,0 +1,97 @@
+"""The agents of a task file → workers.
+
+Knows nothing of what they are asked, or in which order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
+from limbeck.catalog.data import Data
+from limbeck.catalog.decoders import build_decoder
+from limbeck.catalog.models import Models
+from limbeck.catalog.names import DECODERS, resolve
+from limbeck.decoding.answers import Words
+from limbeck.decoding.base import BRANCHES
+from limbeck.task import AgentSection, Task, TaskFile
+
+
+class Agents:
+    """Makes workers, each model once however many agents use it.
+
+    Args:
+        file: the task file.
+        models: loads models.
+        data: reads the files of worked examples.
+    """
+
+    def __init__(self, file: TaskFile, models: Models, data: Data) -> None:
+        self._file, self._models, self._data = file, models, data
+
+    def workers(self, task: Task) -> list[Worker]:
+        """The file's agents, or the default committee where it names none."""
+        sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+        return [self.worker(task, section, i) for i, section in enumerate(sections)]
+
+    def worker(self, task: Task, section: AgentSection, place: int) -> Worker:
+        """One agent, which without a name is called by its place."""
+        name = section.name or f"agent-{place + 1}"
+        calibration = section.decode.calibration
+        if section.encoder is not None:
+            encoder = self._models.encoder(section.encoder)
+            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
+        assert section.model is not None  # the task file's own rule: exactly one of the two
+        engine = self._models.engine(section.engine, section.model, shown=task.show)
+        prompt = self._prompt(task, section)
+        if section.engine == MASKED:
+            shared = {"calibration": calibration, "long_text": section.long_text}
+            return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
+        decoder = self._decoder(task, section, prompt, engine)
+        return LanguageAgent(
+            name,
+            task,
+            prompt=prompt,
+            engine=engine,
+            decoder=decoder,
+            model=section.model,
+            calibration=calibration,
+            long_text=section.long_text,
+            branches=self._models.branches(section.engine, engine) if decoder.width > 1 else BRANCHES,
+        )
+
+    def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
+        options = prompt.options(task)
+        kind = Words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
+        if section.decode.name == "gate" and not prompt.cue:
+            # The labels are scored behind the words that would ask for them at once.
+            options = [f"{capital(task.aspect)}: {option.strip()}" for option in options]
+
+        def choice() -> Any:
+            return resolve(DECODERS["choice"])(
+                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
+            )
+
+        return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
+
+    def _prompt(self, task: Task, section: AgentSection) -> Prompt:
+        style = MASKED if section.engine == MASKED else section.style
+        wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
+        return Prompt(
+            style=style,
+            wording=section.wording or wording,
+            cue=cue if section.cue is None else section.cue,
+            label_words=tuple(section.label_words.items()),
+            label_order=section.label_order,
+            examples=self._examples(task, section),
+        )
+
+    def _examples(self, task: Task, section: AgentSection) -> tuple[tuple[str, str], ...]:
+        wanted = section.examples
+        if not wanted.number:
+            return ()
+        assert wanted.source is not None  # the task file's own rule: examples need a file
+        pool = self._data.pool(wanted.source, task, limit=None, named=False)
+        seed = self._file.data.seed
+        return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)

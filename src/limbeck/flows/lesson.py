@@ -1,0 +1,75 @@
+"""What the votes so far say: the committee's labels, and what they were made of.
+
+Knows nothing of rounds, students or of any concrete aggregator.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from limbeck.aggregation.base import VoteTable, tabulate
+from limbeck.committee.base import calibrations
+from limbeck.flows.job import Job
+from limbeck.ledger import Ledger
+from limbeck.records import Label
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What the votes so far say.
+
+    Attributes:
+        table: the votes.
+        probabilities: posterior of each item, shape [I, K].
+        weights: how much each worker counted, shape [W].
+        labels: the same as records.
+        answers: id of each item → how many workers answered it, also those that gave no label.
+        tokens: computed for all these answers.
+    """
+
+    table: VoteTable
+    probabilities: Floats
+    weights: Floats
+    labels: tuple[Label, ...]
+    answers: Mapping[str, int]
+    tokens: int
+
+
+def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
+    """Aggregate the committee's votes on some items, not those of people; items without any vote are left out."""
+    votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
+    voted = {vote.item for vote in votes if vote.label is not None}
+    rows = [item for item in items if item in voted]
+    table = tabulate(
+        votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
+    )
+    found = job.aggregator(table)
+    best = found.probabilities.argmax(axis=1)
+    sure = found.probabilities[np.arange(len(rows)), best]
+    labels = tuple(
+        Label(
+            item=item,
+            label=job.task.labels[winner],
+            probabilities=tuple(row.tolist()),
+            confidence=float(confidence),
+            accepted=bool(confidence >= job.accept),
+            how=job.aggregate,
+        )
+        for item, winner, row, confidence in zip(rows, best, found.probabilities, sure, strict=True)
+    )
+    answers, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
+    return Lesson(table, found.probabilities, found.weights, labels, answers, tokens)
+
+
+def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:
+    """Positions of gold labels among the task's labels; -1 where there is none or it is no label of the task."""
+    place = {label: i for i, label in enumerate(job.task.labels)}
+    return np.array([place.get(one or "", -1) for one in gold], np.int64)

@@ -1,0 +1,66 @@
+"""From labels to students: the rounds' student, the one that is kept, and how well students do without being taught.
+
+Knows nothing of rounds, or of any concrete student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from limbeck.errors import StudentError
+from limbeck.flows.job import Job
+from limbeck.flows.lesson import Lesson
+from limbeck.students.base import Student, Teacher
+
+FOLDS = 5  # of the first round's items, each held out once
+
+
+def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | None, str]:
+    """A round's student, taught by the labels so far, or None and why not."""
+    return distil(job, lesson, job.teach(getattr(earlier, "tuning", None)))
+
+
+def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, str]:
+    """What this teacher makes of the labels, or None and why not.
+
+    A label weighs as much as its confidence exceeds chance: what was a toss-up teaches nothing, a certainty counts 1.
+    """
+    sure = np.array([label.confidence for label in lesson.labels])
+    rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
+    texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
+    chance = 1 / len(job.task.labels)
+    try:
+        student = teacher.fit(
+            texts,
+            lesson.probabilities[rows],
+            labels=job.task.labels,
+            weights=np.maximum(sure[rows] - chance, 0) / (1 - chance),
+            rng=np.random.default_rng((job.seed, 1_000_000)),
+        )
+    except StudentError as error:
+        return None, error.message
+    return student, ""
+
+
+def performance(job: Job, lesson: Lesson, student: Student | None, *, first: Collection[str]) -> float | None:
+    """Share of the first round's labels that students give without having learned from them; None: no student can.
+
+    These items are those that were not chosen for being hard. The committee's labels stand for the truth: gold, where
+    there is any, must not decide how much is asked.
+    """
+    rows = np.array([i for i, label in enumerate(lesson.labels) if label.item in first], dtype=np.int64)
+    folds = np.random.default_rng((job.seed, 5_000_000)).permutation(len(rows)) % FOLDS
+    right = 0
+    for fold in range(min(FOLDS, len(rows))):
+        held = rows[folds == fold]
+        kept = np.setdiff1d(np.arange(len(lesson.labels)), held)
+        labels = tuple(lesson.labels[i] for i in kept)
+        other, _ = teach(job, replace(lesson, labels=labels, probabilities=lesson.probabilities[kept]), student)
+        if student is None or other is None:
+            return None
+        texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in held])
+        right += int((other.predict_proba(texts).argmax(axis=1) == lesson.probabilities[held].argmax(axis=1)).sum())
+    return right / len(rows) if len(rows) else None
