@@ -11,6 +11,11 @@ from __future__ import annotations
 MEANINGS = {
     "task": "What is asked, and how it is put into words.",
     "task.name": "Short name; also names the default run folder. Left out: the stem of the task file's name.",
+    "task.kind": "What sort of answer is asked for; see [kinds of task](../how-to/kinds-of-task.md).",
+    "task.kind.label": "One label of a list.",
+    "task.kind.ordinal": "One label of [a scale](../how-to/kinds-of-task.md#a-scale), low to high.",
+    "task.kind.ordinal.point": "Which label speaks for the probabilities: the likeliest, the middle or the mean's.",
+    "task.kind.ordinal.values": "The number of each label. Left out: the label itself, or else 1, 2, 3, …",
     "task.instructions": "What every language model is told. Left out: made from the labels and their descriptions.",
     "task.labels": "The possible answers, at least two, in the order of every table. A description helps the workers.",
     "task.show": "The columns that the workers see. Left out: `text`, or the only column that is left.",
@@ -180,6 +185,9 @@ _DECODERS = ("choice", "cot", "self_consistency", "nucleus", "greedy", "gate")
 # Keys whose short forms cannot be read off their type.
 SHAPES = {
     "task.labels": "list, or mapping from label to description",
+    "task.kind": "a kind's name, or `{name: {…}}`",
+    "task.kind.ordinal.values": "mapping from label to number, or `null`",
+    **dict.fromkeys(("task.kind.label", "task.kind.ordinal"), "mapping"),
     "task.show": "list of column names, or `null`",
     "data.test": "path, built-in name, `{share: …}`, `{items: …}` or `null`",
     "agents": "list of agents, or `null`",
@@ -228,6 +236,7 @@ SOURCES = {
     "selectors.least-confidence": "Lewis & Gale, A sequential algorithm for training text classifiers, SIGIR 1994",
     "selectors.margin": "Scheffer, Decomain & Wrobel, Active hidden Markov models, IDA 2001",
     "selectors.entropy": "Settles, Active learning literature survey, 2009, section 3.1",
+    "selectors.variance": "Settles, Active learning literature survey, 2009, section 3.4; needs a scale",
     "selectors.vote-entropy": "Dagan & Engelson, Committee-based sampling, ICML 1995",
     "selectors.disagreement": "the name of `vote-entropy` in older task files",
     "selectors.consensus-kl": "McCallum & Nigam, Employing EM and pool-based active learning, ICML 1998",

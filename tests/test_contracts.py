@@ -132,6 +132,7 @@ def evidence(order: list[int]) -> Evidence:
         array.setflags(write=False)
     beliefs = source.dirichlet(np.ones(3), (2, 4))
     beside: dict[str, Any] = {"posterior": beliefs[0], "taught": beliefs[1], "classes": 3, "asked": tuple("wxyz")}
+    beside["values"] = np.arange(3.0)
     return Evidence(tuple(f"item-{i}" for i in order), *arrays, **beside)
 
 

@@ -177,7 +177,9 @@ def test_every_strategy_by_name(strategy: str, tmp_path: Path) -> None:
         return replace(job, encoder=encoder, schedule=schedule)
 
     named = "random" if strategy in DIVERSE else strategy
-    task = write_toy(tmp_path, rows, selection={"strategy": named, "rounds": 3}, data={"test": {"items": 10}})
+    asked = {"kind": "ordinal" if strategy == "variance" else "label"}
+    selection = {"strategy": named, "rounds": 3}
+    task = write_toy(tmp_path, rows, task=asked, selection=selection, data={"test": {"items": 10}})
     found = execute(task, tmp_path / "run", change=diverse if strategy in DIVERSE else lambda job: job)
     assert [point["strategy"] for point in found["learning_curve"]] == ["random", strategy, strategy]
     assert found["items"] == 30

@@ -25,6 +25,7 @@ from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
 from limbeck.flows.decode import STYLES, texts_of
 from limbeck.flows.export import FORMATS, write_labels
+from limbeck.flows.facts import task_of
 from limbeck.flows.init import init as draft
 from limbeck.flows.job import silent
 from limbeck.flows.plan import plan as make_plan
@@ -34,7 +35,7 @@ from limbeck.flows.run import run as do_run
 from limbeck.flows.status import status as look
 from limbeck.ledger import Ledger, repair
 from limbeck.meter import Meter
-from limbeck.task import Task, fingerprint, load_task
+from limbeck.task import fingerprint, load_task
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=True)
@@ -234,9 +235,8 @@ def export(folder: Path, kind: str, out: console.Console) -> None:
             raise RunError(
                 f"{folder}: nothing is labelled yet", hint="limbeck run task.yaml labels when it is through."
             )
-        labels = tuple(facts["labels"])
-        task = Task(facts["card"]["task"], labels, (None,) * len(labels), "", tuple(facts["show"]))
-        prior = None if facts["prior"] is None else [facts["prior"][label] for label in labels]
+        task = task_of(facts)
+        prior = None if facts["prior"] is None else [facts["prior"][label] for label in task.labels]
         path = write_labels(folder, view, task, facts["calibration"], prior=prior, kind=kind)
     out.result({"file": str(path)}, str(path))
 
@@ -253,7 +253,7 @@ def predict(folder: Path, texts: Path, target: Path | None, out: console.Console
         raise RunError(f"{folder}: there is no student here", hint="limbeck run task.yaml makes one.")
     student = open_student(folder / STUDENT, facts["student"], encoder=facts["encoder"], store=Store(), say=out.say)
     with console.writing(target) as stream:
-        count = label_texts(student, texts, stream, show=facts["show"], as_json=target is None and out.as_json)
+        count = label_texts(student, texts, stream, task=task_of(facts), as_json=target is None and out.as_json)
     if target is not None:
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 

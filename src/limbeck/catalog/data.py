@@ -42,7 +42,7 @@ class Data:
         """The items of a data set; not `named`: known by their content, as two files may use one id for two texts."""
         data = self._file.data
         path, built_in = self._located(name)
-        return Pool.read(
+        pool = Pool.read(
             path,
             show=task.show,
             gold=data.gold or ("gold" if built_in else None),
@@ -51,6 +51,7 @@ class Data:
             limit=limit,
             seed=data.seed,
         )
+        return pool if task.kind == "label" else pool.with_gold(task.gold)
 
     def _located(self, name: str) -> tuple[Path, bool]:
         """Where a data set lies, and whether it is a built-in one."""

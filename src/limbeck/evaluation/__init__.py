@@ -23,6 +23,14 @@ from limbeck.evaluation.calibration import (
 )
 from limbeck.evaluation.comparison import Comparison, compare, mcnemar
 from limbeck.evaluation.intervals import Estimate
+from limbeck.evaluation.ordinal import (
+    expected,
+    mean_absolute_error,
+    ordinal_alpha,
+    point,
+    quadratic_kappa,
+    rank_agreement,
+)
 from limbeck.evaluation.people import (
     PeopleAgreement,
     against_people,
@@ -55,13 +63,19 @@ __all__ = [
     "doubt",
     "draw",
     "effective_votes",
+    "expected",
     "human_shares",
     "log_loss",
     "macro_f1",
     "mcnemar",
+    "mean_absolute_error",
+    "ordinal_alpha",
     "pairwise_agreement",
     "panel_warning",
     "per_class",
+    "point",
+    "quadratic_kappa",
+    "rank_agreement",
     "rank_correlation",
     "rater_accuracy",
     "reliability",

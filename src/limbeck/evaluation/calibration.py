@@ -1,7 +1,7 @@
 """Whether a confidence means what it says, and what waiting for more confidence would buy.
 
 Knows nothing of workers, votes or of how the probabilities came about. The confidence of an item is the probability of
-its most probable label, ties going to the lowest index.
+the label it was given: the most probable one, ties going to the lowest index, unless another was chosen.
 """
 
 from __future__ import annotations
@@ -44,7 +44,14 @@ class Acceptance:
     accuracy: Estimate
 
 
-def calibration_error(gold: Integers, probabilities: Floats, *, rng: np.random.Generator, bins: int = BINS) -> Estimate:
+def calibration_error(
+    gold: Integers,
+    probabilities: Floats,
+    *,
+    rng: np.random.Generator,
+    bins: int = BINS,
+    chosen: Integers | None = None,
+) -> Estimate:
     """Expected calibration error: mean |confidence − accuracy| over equal-width bins, weighted by their items.
 
     15 bins (low, high] over 0 to 1 unless told otherwise (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599).
@@ -56,11 +63,11 @@ def calibration_error(gold: Integers, probabilities: Floats, *, rng: np.random.G
         probabilities: shape [n, K], rows sum to 1.
         rng: source of the bootstrap.
         bins: number of bins.
+        chosen: index of the label that each item was given, shape [n]; None = the most probable one.
     """
-    rows = known(gold, probabilities)
-    if not rows.any():
+    sure, right = _confidence(gold, probabilities, chosen)
+    if not len(sure):
         return undefined(NO_GOLD)
-    sure, right = _confidence(gold[rows], probabilities[rows])
     member = np.eye(bins)[_bin_of(sure, bins)]
     features = np.hstack([member * (sure - right)[:, None], member])
 
@@ -72,11 +79,15 @@ def calibration_error(gold: Integers, probabilities: Floats, *, rng: np.random.G
 
 
 def reliability(
-    gold: Integers, probabilities: Floats, *, rng: np.random.Generator, bins: int = BINS
+    gold: Integers,
+    probabilities: Floats,
+    *,
+    rng: np.random.Generator,
+    bins: int = BINS,
+    chosen: Integers | None = None,
 ) -> tuple[Bin, ...]:
     """Every bin of `calibration_error` from low to high, empty ones too. Arguments as there."""
-    rows = known(gold, probabilities)
-    sure, right = _confidence(gold[rows], probabilities[rows])
+    sure, right = _confidence(gold, probabilities, chosen)
     member = _bin_of(sure, bins)
     table = []
     for index in range(bins):
@@ -94,7 +105,12 @@ def reliability(
 
 
 def coverage_curve(
-    gold: Integers, probabilities: Floats, *, rng: np.random.Generator, points: int = 10
+    gold: Integers,
+    probabilities: Floats,
+    *,
+    rng: np.random.Generator,
+    points: int = 10,
+    chosen: Integers | None = None,
 ) -> tuple[CoveragePoint, ...]:
     """Accuracy on the most confident 1/points, 2/points, … of the items with gold.
 
@@ -102,8 +118,7 @@ def coverage_curve(
     of the group that is inside, so the order of the items does not matter. The interval resamples items with the cut
     held fixed. Arguments as in `calibration_error`.
     """
-    rows = known(gold, probabilities)
-    sure, right = _confidence(gold[rows], probabilities[rows])
+    sure, right = _confidence(gold, probabilities, chosen)
     if not len(sure):
         return tuple(CoveragePoint((i + 1) / points, undefined(NO_GOLD)) for i in range(points))
     falling = np.sort(sure)[::-1]
@@ -120,22 +135,32 @@ def coverage_curve(
     return tuple(curve)
 
 
-def acceptance(gold: Integers, probabilities: Floats, threshold: float, *, rng: np.random.Generator) -> Acceptance:
+def acceptance(
+    gold: Integers,
+    probabilities: Floats,
+    threshold: float,
+    *,
+    rng: np.random.Generator,
+    chosen: Integers | None = None,
+) -> Acceptance:
     """Coverage over all items, and accuracy over accepted items with gold, at confidence ≥ threshold."""
-    rows = known(gold, probabilities)
-    if not len(rows):
+    if not len(gold):
         return Acceptance(threshold, undefined("no items"), undefined("no items"))
-    taken = probabilities.max(axis=1) >= threshold
-    _, right = _confidence(gold[rows & taken], probabilities[rows & taken])
+    given = probabilities.argmax(axis=1) if chosen is None else chosen
+    taken = probabilities[np.arange(len(given)), given] >= threshold
+    _, right = _confidence(gold[taken], probabilities[taken], given[taken])
     why = None if len(right) else NO_GOLD if taken.any() else "no item reaches the threshold"
     return Acceptance(
         threshold, mean_estimate(taken.astype(np.float64), rng=rng), mean_estimate(right, rng=rng, reason=why)
     )
 
 
-def _confidence(gold: Integers, probabilities: Floats) -> tuple[Floats, Floats]:
-    right = (probabilities.argmax(axis=1) == gold).astype(np.float64)
-    return probabilities.max(axis=1), right
+def _confidence(gold: Integers, probabilities: Floats, chosen: Integers | None) -> tuple[Floats, Floats]:
+    """Probability of the label given, and whether it is right, of the items with gold."""
+    rows = known(gold, probabilities)
+    given = probabilities.argmax(axis=1) if chosen is None else chosen
+    sure = probabilities[np.arange(len(given)), given]
+    return sure[rows], (given[rows] == gold[rows]).astype(np.float64)
 
 
 def _bin_of(sure: Floats, bins: int) -> Integers:

@@ -5,6 +5,7 @@ Knows nothing of workers, votes or of single raters: it sees only how many peopl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,23 +121,35 @@ def rank_correlation(probabilities: Floats, shares: Floats, *, rng: np.random.Ge
     """Spearman's rank correlation over items between posterior and share, with mean ranks for ties.
 
     For two labels that of the second one (the first one's is the same); for more, the mean over the labels for which
-    it exists. The bootstrap ranks every resample anew. Both arrays have shape [n, K].
+    it exists. Both arrays have shape [n, K].
     """
     n, k = shares.shape
+    if n == 0:
+        return undefined(NO_RATINGS)
     columns = [1] if k == 2 else list(range(k))
-    ones = np.ones((1, n))
+    pairs = [(probabilities[:, c], shares[:, c]) for c in columns]
+    return correlation(pairs, rng=rng, reason="posteriors or shares do not differ between items")
+
+
+def correlation(pairs: Sequence[tuple[Floats, Floats]], *, rng: np.random.Generator, reason: str) -> Estimate:
+    """Mean Spearman correlation over the pairs of columns, each of shape [n], for which it exists.
+
+    Args:
+        pairs: what is ranked against what.
+        rng: source of the bootstrap, which ranks every resample anew.
+        reason: told where it exists for no pair.
+    """
+    n = len(pairs[0][0])
 
     def correlations(weights: Floats) -> Floats:
-        table = np.array([_spearman(probabilities[:, c], shares[:, c], weights) for c in columns])
+        table = np.array([_spearman(one, two, weights) for one, two in pairs])
         finite = np.isfinite(table)
         total = np.where(finite, table, 0.0).sum(axis=0)
         return np.asarray(np.where(finite.any(axis=0), total / np.maximum(finite.sum(axis=0), 1), np.nan))
 
-    if n == 0:
-        return undefined(NO_RATINGS)
-    value = float(correlations(ones)[0])
+    value = float(correlations(np.ones((1, n)))[0])
     if not np.isfinite(value):
-        return undefined("posteriors or shares do not differ between items", n)
+        return undefined(reason, n)
     step = max(1, BLOCK // (4 * n))
     drawn = [
         correlations(block[start : start + step])

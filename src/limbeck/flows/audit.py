@@ -71,14 +71,15 @@ def audit(
         found = basis(view, given, names, file=labels, at_random=at_random)
     place = {name: i for i, name in enumerate(names)}
     probabilities = np.array([one.probabilities for one in given])
+    said = np.array([place[one.label] for one in given if one.label is not None], np.int64)
     gold = np.array([place[label] for label in found.gold.values()], np.int64)
     report = {
         "schema": 1,
         "limbeck": version("limbeck"),
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "gold": found.facts,
-        **_accuracy(found, gold, probabilities),
-        "classes": _classes(found, gold, probabilities, names),
+        **_accuracy(found, gold, said, np.array([one.confidence for one in given])),
+        "classes": _classes(found, gold, probabilities, labels=np.bincount(said, minlength=len(names)), names=names),
         "acceptance": _acceptance(found, gold, given, names, error=error, risk=risk),
         "alternative_annotator": _alternative(found, given, names, epsilon),
         "notes": list(found.notes),
@@ -118,16 +119,18 @@ def write_accepted(folder: Path, *, kind: str = "csv") -> Path:
         return write_rows(folder / f"{ACCEPTED}.{kind}", rows(), kind)
 
 
-def _accuracy(found: Basis, gold: Integers, probabilities: Floats) -> dict[str, Any]:
+def _accuracy(found: Basis, gold: Integers, said: Integers, sure: Floats) -> dict[str, Any]:
     """Share of right labels over all items, and on the answered ones."""
-    right = probabilities[found.rows].argmax(axis=1) == gold
+    right = said[found.rows] == gold
     block = {"answered": len(right), "right": int(right.sum())}
-    return {"accuracy": block | _share(found, right, probabilities.max(axis=1))}
+    return {"accuracy": block | _share(found, right, sure)}
 
 
-def _classes(found: Basis, gold: Integers, probabilities: Floats, names: Sequence[str]) -> list[dict[str, Any]]:
+def _classes(
+    found: Basis, gold: Integers, probabilities: Floats, *, labels: Integers, names: Sequence[str]
+) -> list[dict[str, Any]]:
     """Share of each label over all items, as people would give it, beside the committee's."""
-    given = np.bincount(probabilities.argmax(axis=1), minlength=len(names)) / len(probabilities)
+    given = labels / len(probabilities)
     return [
         {"label": name, "answered": int((gold == i).sum()), "committee": float(given[i])}
         | _share(found, gold == i, probabilities[:, i])

@@ -24,12 +24,18 @@ from limbeck.evaluation import (
     coverage_curve,
     diagnose,
     macro_f1,
+    mean_absolute_error,
+    ordinal_alpha,
     panel_warning,
     per_class,
+    quadratic_kappa,
+    rank_agreement,
     reliability,
 )
+from limbeck.flows.verdict import chosen, on_scale
 from limbeck.flows.words import estimate, plain
 from limbeck.records import Item, Vote
+from limbeck.task import Task
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -70,22 +76,22 @@ class Truth:
         return cls(tuple(items), gold, counts, undecided)
 
 
-def score(probabilities: Floats, truth: Truth, labels: Sequence[str], *, on: str, seed: int) -> dict[str, Any]:
+def score(probabilities: Floats, truth: Truth, task: Task, *, on: str, seed: int) -> dict[str, Any]:
     """How right a worker is: the block that committee and student share.
 
     Args:
         probabilities: shape [n, K].
         truth: of the same n items.
-        labels: names, length K.
+        task: its labels, length K, and its kind.
         on: what the items are: "test" or "pool".
         seed: of the bootstrap.
     """
     rng = np.random.default_rng((seed, 3_000_000))
-    gold, predicted = truth.gold, probabilities.argmax(axis=1)
+    gold, predicted, labels = truth.gold, chosen(task, probabilities), task.labels
     block: dict[str, Any] = {"on": on, "n": int((gold >= 0).sum())}
     block |= estimate("accuracy", accuracy(gold, predicted, rng=rng))
     block |= estimate("macro_f1", macro_f1(gold, predicted, len(labels), rng=rng))
-    block |= estimate("ece", calibration_error(gold, probabilities, rng=rng))
+    block |= estimate("ece", calibration_error(gold, probabilities, rng=rng, chosen=predicted))
     block["per_class"] = [
         {"label": one.label, "support": one.support, "predicted": one.predicted}
         | estimate("precision", one.precision)
@@ -98,12 +104,24 @@ def score(probabilities: Floats, truth: Truth, labels: Sequence[str], *, on: str
         {"low": one.low, "high": one.high, "count": one.count, "confidence": one.confidence}
         | ({} if one.count else {"confidence_reason": "no item in this bin"})
         | plain(one.accuracy)
-        for one in reliability(gold, probabilities, rng=rng)
+        for one in reliability(gold, probabilities, rng=rng, chosen=predicted)
     ]
     block["coverage_curve"] = [
-        {"coverage": one.coverage} | plain(one.accuracy) for one in coverage_curve(gold, probabilities, rng=rng)
+        {"coverage": one.coverage} | plain(one.accuracy)
+        for one in coverage_curve(gold, probabilities, rng=rng, chosen=predicted)
     ]
-    return block | people(probabilities, truth, rng=rng)
+    return block | people(probabilities, truth, rng=rng) | _on_scale(task, probabilities, truth, rng=rng)
+
+
+def _on_scale(task: Task, probabilities: Floats, truth: Truth, *, rng: np.random.Generator) -> dict[str, Any]:
+    """How far the labels are from gold, where they stand on a scale."""
+    said = on_scale(task, probabilities)
+    if task.scale is None or said is None:
+        return {}
+    given, values = chosen(task, probabilities), np.array(task.scale.values)
+    block = estimate("mean_absolute_error", mean_absolute_error(truth.gold, given, values, rng=rng))
+    block |= estimate("quadratic_kappa", quadratic_kappa(truth.gold, given, values, rng=rng))
+    return block | estimate("spearman", rank_agreement(truth.gold, said, rng=rng))
 
 
 def people(probabilities: Floats, truth: Truth, *, rng: np.random.Generator) -> dict[str, Any]:
@@ -120,11 +138,12 @@ def people(probabilities: Floats, truth: Truth, *, rng: np.random.Generator) -> 
 
 
 def panel(
-    table: VoteTable, probabilities: Floats, truth: Truth, *, accept: float, seed: int
+    table: VoteTable, probabilities: Floats, *, truth: Truth, task: Task, accept: float, seed: int
 ) -> tuple[dict[str, Any], str | None]:
     """How alike the workers are and what accepting costs, and the warning when the panel is not worth its price."""
     rng = np.random.default_rng((seed, 4_000_000))
-    accepted = acceptance(truth.gold, probabilities, accept, rng=rng)
+    given = chosen(task, probabilities)
+    accepted = acceptance(truth.gold, probabilities, accept, rng=rng, chosen=given)
     # Where some workers were asked about the hard items only, they are compared on those that everybody answered.
     gold, choices = truth.gold[table.common_rows], table.choices[table.common_rows]
     found = diagnose(choices, len(table.labels), rng=rng, gold=gold if (gold >= 0).any() else None)
@@ -140,8 +159,9 @@ def panel(
     else:
         block |= {"best_agent": None, "best_agent_reason": "no item has a gold label"}
         block |= {"best_agent_accuracy": None, "best_agent_accuracy_reason": "no item has a gold label"}
-    pooled = probabilities[table.common_rows].argmax(axis=1)
-    warning = panel_warning(gold, pooled, choices, table.workers, rng=rng)
+    warning = panel_warning(gold, given[table.common_rows], choices, table.workers, rng=rng)
+    if task.scale is not None:
+        block |= estimate("ordinal_alpha", ordinal_alpha(choices, len(table.labels), rng=rng))
     return block, warning
 
 

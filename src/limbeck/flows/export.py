@@ -12,11 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from limbeck.aggregation.base import tabulate
 from limbeck.errors import RunError
+from limbeck.flows.verdict import on_scale
 from limbeck.ledger import LedgerView
 from limbeck.records import Item
 from limbeck.task import Task
@@ -39,8 +41,8 @@ def write_labels(
 ) -> Path:
     """Write the labels table into the run folder.
 
-    Columns: id, text, label, confidence, accepted, the probability of each label (`p:LABEL`), and each worker's
-    calibrated vote (`vote:WORKER`), in the order of the items asked.
+    Columns: id, text, label, the expected value where the labels are a scale, confidence, accepted, the probability of
+    each label (`p:LABEL`), and each worker's calibrated vote (`vote:WORKER`), in the order of the items asked.
 
     Args:
         folder: of the run.
@@ -91,12 +93,14 @@ def _rows(
     ids = list(labels)
     table = tabulate(view.votes(items=ids), labels=task.labels, items=ids, calibration=calibration, prior=prior)
     place = {item: row for row, item in enumerate(table.items)}
+    said = on_scale(task, np.array([label.probabilities for label in labels.values()]))
     for item in view.items(ids):
         label, row = labels[item.id], place[item.id]
         yield {
             "id": item.id,
             "text": text_of(item, task.show),
             "label": label.label,
+            **({} if said is None else {"expected": float(said[row])}),
             "confidence": label.confidence,
             "accepted": label.accepted,
             **{f"p:{name}": share for name, share in zip(task.labels, label.probabilities, strict=True)},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import psutil
 from limbeck.agent import LanguageAgent, MaskedAgent
 from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
-from limbeck.task import Task, TaskFile
+from limbeck.task import Scale, Task, TaskFile
 
 PROMPTED = (LanguageAgent, MaskedAgent)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
@@ -45,6 +46,8 @@ def describe(
         "encoder": file.student.encoder if file.student.kind == "linear" else None,
         "show": list(task.show),
         "labels": list(task.labels),
+        "kind": task.kind,
+        "scale": None if task.scale is None else asdict(task.scale),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
@@ -63,6 +66,20 @@ def describe(
             "assets": _assets(assets),
         },
     }
+
+
+def task_of(facts: Mapping[str, Any]) -> Task:
+    """The task of a finished run, as far as its labels go, from the facts that its ledger keeps."""
+    labels, scale = tuple(facts["labels"]), facts.get("scale")
+    return Task(
+        facts["card"]["task"],
+        labels,
+        (None,) * len(labels),
+        "",
+        tuple(facts["show"]),
+        kind=facts.get("kind", "label"),
+        scale=None if scale is None else Scale(tuple(scale["values"]), scale["point"]),
+    )
 
 
 def machine() -> dict[str, Any]:

@@ -22,6 +22,7 @@ from limbeck.flows.job import Job, Notify, Progress
 from limbeck.flows.lesson import Lesson, conclude, gold_indices
 from limbeck.flows.select import gather, ready_selector
 from limbeck.flows.teaching import distil, performance, teach
+from limbeck.flows.verdict import chosen
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
@@ -168,12 +169,13 @@ def curve_point(
     elif job.test is None:
         facts |= {"accuracy": None, "accuracy_reason": "there is no test set"}
     else:
-        facts |= estimate("accuracy", accuracy(gold_indices(job, job.test.gold()), opinion.argmax(axis=1), rng=rng))
+        facts |= estimate("accuracy", accuracy(gold_indices(job, job.test.gold()), chosen(job.task, opinion), rng=rng))
     rows = [i for i, label in enumerate(lesson.labels) if label.item in selected]
     gold = gold_indices(job, job.pool.gold([job.pool.index(lesson.labels[i].item) for i in rows]))
-    facts |= estimate("committee_accuracy_selected", accuracy(gold, lesson.probabilities[rows].argmax(axis=1), rng=rng))
+    given = chosen(job.task, lesson.probabilities[rows])
+    facts |= estimate("committee_accuracy_selected", accuracy(gold, given, rng=rng))
     if opinion is not None and before is not None:
-        facts["change"] = float((opinion.argmax(axis=1) != before.argmax(axis=1)).mean())
+        facts["change"] = float((chosen(job.task, opinion) != chosen(job.task, before)).mean())
     else:
         facts |= {"change": None, "change_reason": "nothing came before"}
     return facts, opinion

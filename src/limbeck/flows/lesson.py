@@ -15,6 +15,7 @@ import numpy.typing as npt
 from limbeck.aggregation.base import VoteTable, tabulate
 from limbeck.committee.base import calibrations
 from limbeck.flows.job import Job
+from limbeck.flows.verdict import chosen, sureness
 from limbeck.ledger import Ledger
 from limbeck.records import Label
 
@@ -52,8 +53,8 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
         votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
     )
     found = job.aggregator(table)
-    best = found.probabilities.argmax(axis=1)
-    sure = found.probabilities[np.arange(len(rows)), best]
+    best = chosen(job.task, found.probabilities)
+    sure = sureness(found.probabilities, best)
     labels = tuple(
         Label(
             item=item,

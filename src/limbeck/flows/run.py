@@ -25,6 +25,7 @@ from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
 from limbeck.flows.lesson import Lesson, conclude
 from limbeck.flows.summary import sentence, warnings
+from limbeck.flows.verdict import chosen
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
 from limbeck.pool import Pool
@@ -133,8 +134,8 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     on = "test" if test else "pool"
     pool = job.test if test and job.test else job.pool
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
-    committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
-    alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
+    committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, job.task, on=on, seed=seed)
+    alike, warning = panel(judged.table, judged.probabilities, truth=truth, task=job.task, accept=job.accept, seed=seed)
     committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
     if not judged.labels:
         reasons = [name for name in committee if name.endswith("_reason")]
@@ -152,6 +153,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
             "instructions": job.task.instructions,
             "labels": dict(zip(labels, job.task.descriptions, strict=True)),
             "show": list(job.task.show),
+            "kind": job.task.kind,
         },
         "data": _data(job, truncated=len({v.item for v in votes if "truncated" in v.flags})),
         "ended": learned.ended,
@@ -212,11 +214,11 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
     begun = time.perf_counter()
     opinion = learned.student.predict_proba(texts)
     block["items_per_second"] = len(texts) / (time.perf_counter() - begun)
-    block |= score(opinion, Truth.of(list(job.test), job.task.labels), job.task.labels, on="test", seed=job.seed)
+    block |= score(opinion, Truth.of(list(job.test), job.task.labels), job.task, on="test", seed=job.seed)
     if not judged.labels:
         return block | _absent("agreement_with_committee", reason="the committee labelled none of these items")
     rows = [job.test.index(item) for item in judged.table.items]
-    same = opinion[rows].argmax(axis=1) == judged.probabilities.argmax(axis=1)
+    same = chosen(job.task, opinion[rows]) == chosen(job.task, judged.probabilities)
     return block | {"agreement_with_committee": float(same.mean())}
 
 

@@ -53,6 +53,7 @@ def gather(
         taught=student.predict_proba(seen) if student else None,
         open=np.array([count < len(job.committee.workers) for count in answers.values()], dtype=np.bool_),
         classes=len(job.task.labels),
+        values=None if job.task.scale is None else np.array(job.task.scale.values),
         note=note,
     )
 

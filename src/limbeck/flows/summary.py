@@ -23,7 +23,9 @@ def sentence(metrics: Mapping[str, Any]) -> str:
         right = f"their joint label is right for {_share(committee, 'accuracy')} of {committee['n']:,} texts"
         rater = (committee.get("people") or {}).get("rater_accuracy")
         beside = "" if rater is None else f", where a single average person is right for {100 * rater:.1f} %"
-        parts.append(right + beside)
+        kappa = committee.get("quadratic_kappa")
+        scale = "" if kappa is None else f" (quadratic kappa {kappa:.2f})"
+        parts.append(right + scale + beside)
     if student.get("accuracy") is not None:
         parts.append(f"the {_size(student['bytes'])} student they taught reaches {_share(student, 'accuracy')}")
     elif student.get("kind") is not None:

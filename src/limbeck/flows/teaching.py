@@ -13,6 +13,7 @@ import numpy as np
 from limbeck.errors import StudentError
 from limbeck.flows.job import Job
 from limbeck.flows.lesson import Lesson
+from limbeck.flows.verdict import chosen
 from limbeck.students.base import Student, Teacher
 
 FOLDS = 5  # of the first round's items, each held out once
@@ -62,5 +63,7 @@ def performance(job: Job, lesson: Lesson, student: Student | None, *, first: Col
         if student is None or other is None:
             return None
         texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in held])
-        right += int((other.predict_proba(texts).argmax(axis=1) == lesson.probabilities[held].argmax(axis=1)).sum())
+        right += int(
+            (chosen(job.task, other.predict_proba(texts)) == chosen(job.task, lesson.probabilities[held])).sum()
+        )
     return right / len(rows) if len(rows) else None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.flows.job import Job
+from limbeck.flows.verdict import chosen
 from limbeck.selection.stopping import Integers, Point, kappa
 from limbeck.students.base import Student
 
@@ -26,7 +27,7 @@ class Watch:
     """
 
     def __init__(self, job: Job) -> None:
-        self._rules, self._curve = job.schedule.stop, list[Point]()
+        self._task, self._rules, self._curve = job.task, job.schedule.stop, list[Point]()
         drawn = np.random.default_rng((job.seed, 4_000_000)).permutation(len(job.pool))[:TEXTS]
         self._texts = job.pool.texts(np.sort(drawn).tolist()) if self._rules else []
         self._before: Integers | None = None
@@ -42,7 +43,7 @@ class Watch:
         """
         if not self._rules:
             return {"kappa": None, "kappa_reason": UNASKED, "performance": None, "performance_reason": UNASKED}
-        opinion = student.predict_proba(self._texts).argmax(axis=1) if student else None
+        opinion = chosen(self._task, student.predict_proba(self._texts)) if student else None
         pair = None if opinion is None or self._before is None else (self._before, opinion)
         agreed = kappa(*pair) if pair else None
         self._before = opinion

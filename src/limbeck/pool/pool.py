@@ -9,7 +9,7 @@ import bisect
 import difflib
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -133,6 +133,13 @@ class Pool:
     def subset(self, indices: Indices) -> Pool:
         """Some of the items as a pool of their own, in the order given; the notes stay those of the source."""
         return Pool(self._take(indices).combine_chunks(), show=self.show, notes=self.notes, origin=self._origin)
+
+    def with_gold(self, read: Callable[[str], str]) -> Pool:
+        """The same items, their true labels read anew; those without one stay so."""
+        told = [None if one is None else read(one) for one in self._table["gold"].to_pylist()]
+        at = self._table.schema.get_field_index("gold")
+        table = self._table.set_column(at, self._table.schema.field(at), pa.array(told, pa.large_string()))
+        return Pool(table, show=self.show, notes=self.notes, origin=self._origin)
 
     @cached_property
     def digest(self) -> str:

@@ -26,6 +26,18 @@ from limbeck.report.tables import (
 )
 
 MOST_SQUARE = 16
+Measure = tuple[str, str, str, words.Writer]
+MEASURES: tuple[Measure, ...] = (
+    ("accuracy", "Accuracy", "share of items with the right label", words.percent),
+    ("macro_f1", "Macro-F1", "every label counts the same, however rare; 1 is best", words.fine),
+    ("ece", "Calibration error (ECE)", "how far stated confidence is from being right; 0 is best", words.fine),
+)
+# What only some kinds of task have; a row where it was measured.
+OF_A_KIND: tuple[Measure, ...] = (
+    ("quadratic_kappa", "Quadratic kappa", "far misses count most; 1 is right, 0 what chance gets", words.fine),
+    ("mean_absolute_error", "Mean absolute error", "distance from gold in the scale's own numbers", words.fine),
+    ("spearman", "Rank correlation with gold", "of the expected value (Spearman); 1 is the same order", words.fine),
+)
 
 
 def scores(metrics: Metrics) -> Table | None:
@@ -34,15 +46,11 @@ def scores(metrics: Metrics) -> Table | None:
     parts: list[ScoredPart] = [committee, student]
     if all(part.accuracy is None and part.macro_f1 is None and part.ece is None for part in parts):
         return None
-    measures: list[tuple[str, str, str, words.Writer]] = [
-        ("accuracy", "Accuracy", "share of items with the right label", words.percent),
-        ("macro_f1", "Macro-F1", "every label counts the same, however rare; 1 is best", words.fine),
-        ("ece", "Calibration error (ECE)", "how far stated confidence is from being right; 0 is best", words.fine),
-    ]
+    special = [one for one in OF_A_KIND if any(getattr(part, one[0]) is not None for part in parts)]
     people = committee.people
     with_people = people.rater_accuracy is not None
     rows = []
-    for key, title, small, write in measures:
+    for key, title, small, write in (*MEASURES, *special):
         row = [Cell(title, small=small), *(_measured(part, key, write) for part in parts)]
         if with_people:
             interval = words.span(people.rater_accuracy_interval)

@@ -25,6 +25,7 @@ class TaskPart(Block):
     instructions: str | None = None
     labels: Table[str | None] = Field(default_factory=dict)
     show: Rows[str] = Field(default_factory=list)
+    kind: Said = None
 
 
 class DataPart(Block):
@@ -113,6 +114,12 @@ class ScoredPart(Block):
     macro_f1_interval: Interval = None
     ece: Number = None
     ece_interval: Interval = None
+    quadratic_kappa: Number = None
+    quadratic_kappa_interval: Interval = None
+    mean_absolute_error: Number = None
+    mean_absolute_error_interval: Interval = None
+    spearman: Number = None
+    spearman_interval: Interval = None
     per_class: Rows[ClassPart] = Field(default_factory=list)
     confusion: Rows[Numbers] = Field(default_factory=list)
     reliability: Rows[BinPart] = Field(default_factory=list)
@@ -131,6 +138,7 @@ class CommitteePart(ScoredPart):
     effective_votes: Number = None
     error_correlation: Number = None
     both_wrong_agreement: Number = None
+    ordinal_alpha: Number = None
     best_agent: str | None = None
     best_agent_accuracy: Number = None
 

@@ -39,6 +39,7 @@ class Evidence:
         taught: the current student's opinion of them, shape [L, K]; None before there is a student.
         open: which of them some worker has not answered yet, shape [L]; None: none.
         classes: how many labels the task has; None: not told.
+        values: the number that each label stands for on a scale, shape [K]; None where the labels are no scale.
         note: is told, in a sentence, where a selector does less than its name says, such as looking at a sample.
     """
 
@@ -52,6 +53,7 @@ class Evidence:
     taught: Floats | None = None
     open: Booleans | None = None
     classes: int | None = None
+    values: Floats | None = None
     note: Callable[[str], None] = logging.getLogger("limbeck.selection").warning
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from limbeck.task import decode, engine, sections, stop, synthesis
+from limbeck.task import decode, engine, kinds, sections, stop, synthesis
 from limbeck.task.document import Node, Problem, Scalar, dotted, locate
 
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("task",): sections.TaskSection,
+    ("task", "kind"): kinds.KindSection,
+    ("task", "kind", "label"): kinds.LabelSection,
+    ("task", "kind", "ordinal"): kinds.OrdinalSection,
     ("data",): sections.DataSection,
     ("data", "test"): sections.HeldOutSection,
     ("agents",): sections.AgentSection,

@@ -9,7 +9,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from limbeck.records import Item
+from limbeck.task.kinds import number, numbers
 from limbeck.task.taskfile import TaskFile
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What makes labels a scale.
+
+    Attributes:
+        values: the number that each label stands for, ascending, length K.
+        point: which label speaks for a posterior: its `mode`, its `median`, or the one nearest to its `mean`.
+    """
+
+    values: tuple[float, ...]
+    point: str = "mode"
+
+    def place(self, value: float) -> int | None:
+        """The label nearest to a number, the lower of two; None beyond half a step outside the scale."""
+        ends = self.values
+        if not ends[0] - (ends[1] - ends[0]) / 2 <= value <= ends[-1] + (ends[-1] - ends[-2]) / 2:
+            return None
+        return min(range(len(ends)), key=lambda i: (abs(ends[i] - value), i))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +45,8 @@ class Task:
         show: names of the fields that are shown, in this order.
         noun: the word for one text, such as "review".
         aspect: the word for what the labels tell of it, such as "sentiment".
+        kind: label or ordinal.
+        scale: of an ordinal task.
     """
 
     name: str
@@ -33,6 +56,8 @@ class Task:
     show: tuple[str, ...]
     noun: str = "text"
     aspect: str = "label"
+    kind: str = "label"
+    scale: Scale | None = None
 
     @classmethod
     def of(cls, task_file: TaskFile, columns: Sequence[str] | None = None) -> Task:
@@ -55,7 +80,25 @@ class Task:
             show=show,
             noun=section.noun or (show[0].replace("_", " ") if len(show) == 1 else "text"),
             aspect=section.aspect or "label",
+            kind=section.kind.name,
+            scale=_scale(task_file),
         )
+
+    def gold(self, told: str) -> str:
+        """The true label as the source tells it → the task's name for it; a number on a scale is its nearest label."""
+        if self.scale is None or told in self.labels or (value := number(told)) is None:
+            return told
+        place = self.scale.place(value)
+        return told if place is None else self.labels[place]
+
+
+def _scale(task_file: TaskFile) -> Scale | None:
+    section, labels = task_file.task.kind.ordinal, task_file.task.labels
+    if section is None:
+        return None
+    if section.values is not None:
+        return Scale(tuple(section.values[label] for label in labels), section.point)
+    return Scale(numbers(labels) or tuple(float(place) for place in range(1, len(labels) + 1)), section.point)
 
 
 def _shown(task_file: TaskFile, columns: Sequence[str] | None) -> tuple[str, ...]:

@@ -13,9 +13,8 @@ from limbeck.task.address import address_problem, host, on_this_machine
 from limbeck.task.engine import EngineSection
 from limbeck.task.phrasing import nearest
 from limbeck.task.sections import FINE_TUNING, AgentSection, StudentSection
+from limbeck.task.served import Finding, served
 from limbeck.task.taskfile import TaskFile
-
-Finding = tuple[tuple[str | int, ...], str]
 
 _PROMPT_KEYS = ("style", "wording", "cue", "label_order", "examples")
 _MASKED = "masked"
@@ -28,6 +27,7 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
     for i, name in enumerate(task_file.task.show or ()):
         if name in (task_file.data.gold, task_file.data.people):
             yield ("task", "show", i), "would show the answer to the workers"
+    yield from served(task_file)
     yield from _held_out(task_file)
     yield from _prior(task_file.committee.prior, labels)
     yield from _cascade(task_file)

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
 from limbeck.task.engine import EngineName
+from limbeck.task.kinds import KindSection, LabelSection, kind_form
 from limbeck.task.stop import StopSection, stop_form
 from limbeck.task.values import (
     MaybeCount,
@@ -81,6 +82,7 @@ class TaskSection(Section):
     """
 
     name: ShortName = None
+    kind: Annotated[KindSection, BeforeValidator(kind_form)] = KindSection(label=LabelSection())
     instructions: MaybeText = None
     labels: Annotated[dict[str, MaybeText], BeforeValidator(_labels)]
     show: Annotated[tuple[Text, ...] | None, AfterValidator(_at_least_one)] = None

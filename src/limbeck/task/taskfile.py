@@ -114,6 +114,8 @@ def fingerprint(task_file: TaskFile) -> str:
         del values["selection"]["stop"]
     if task_file.committee.cascade is None:  # likewise
         del values["committee"]["cascade"]
+    if task_file.task.kind.name == "label":  # likewise
+        del values["task"]["kind"]
     # The order of labels matters and would be lost among sorted keys.
     values["task"]["labels"] = list(values["task"]["labels"].items())
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,112 @@
+"""How right are small models on each kind of task, with no gold label used?
+
+    python benchmarks/kinds.py --data FOLDER [--model FILE.gguf] [--kinds ordinal …] [--work FOLDER]
+
+Votes are kept in the work folder: run again to score them anew, or to go on after an interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from limbeck.assets.store import Store
+from limbeck.catalog import NAMES, Workshop
+from limbeck.evaluation import accuracy, mean_absolute_error, ordinal_alpha, point, quadratic_kappa, rank_agreement
+from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.evaluate import Truth
+from limbeck.flows.job import Job, silent
+from limbeck.flows.lesson import conclude
+from limbeck.flows.verdict import on_scale
+from limbeck.ledger import Ledger
+from limbeck.meter import Meter
+from limbeck.task import parse_task
+from machine import describe
+
+ITEMS = 200
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def asked(text: str, source: Path, work: Path, score: Callable[[Job, Ledger], dict[str, Any]]) -> dict[str, Any]:
+    """Ask every agent of a task file about every text of its pool, and score the answers."""
+    file = parse_task(text, source=str(source), names=NAMES)
+    with Meter() as meter, Ledger.open(work) as ledger:
+        job = Workshop(file, Store(), meter, say=print).job()
+        begun = time.perf_counter()
+        purse = Purse(job.budget, ledger, meter)
+        annotate(job.committee, list(job.pool), ledger=ledger, meter=meter, notify=silent, purse=purse)
+        return {"items": len(job.pool), "seconds": round(time.perf_counter() - begun, 1)} | score(job, ledger)
+
+
+def on_a_scale(job: Job, ledger: Ledger) -> dict[str, Any]:
+    """The committee and each of its members by every point of the posterior."""
+    assert job.task.scale is not None
+    values = np.array(job.task.scale.values)
+    judged = conclude(job, ledger, list(job.pool.ids))
+    truth = Truth.of([job.pool[one] for one in judged.table.items], job.task.labels)
+    opinions = {name: judged.table.probabilities[:, i] for i, name in enumerate(judged.table.workers)}
+    found: dict[str, Any] = {"alpha": told(ordinal_alpha(judged.table.choices, len(values), rng=rng()))}
+    for name, opinion in (opinions | {"committee": judged.probabilities}).items():
+        said = on_scale(job.task, opinion)
+        assert said is not None
+        found[name] = {"spearman": told(rank_agreement(truth.gold, said, rng=rng()))}
+        for how in ("mode", "median", "mean"):
+            given = point(opinion, values, how)
+            found[name][how] = {
+                "accuracy": told(accuracy(truth.gold, given, rng=rng())),
+                "mean absolute error": told(mean_absolute_error(truth.gold, given, values, rng=rng())),
+                "quadratic kappa": told(quadratic_kappa(truth.gold, given, values, rng=rng())),
+            }
+    return found
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def told(found: Any) -> str:
+    """A value and its interval."""
+    ends = "" if found.interval is None else f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})"
+    return f"{found.reason}" if found.value is None else f"{found.value:.3f}{ends}"
+
+
+def ordinal(_: Path, work: Path, model: str | None) -> dict[str, Any]:
+    """The ratings of film reviews in five steps."""
+    text = (EXAMPLES / "ratings.yaml").read_text(encoding="utf-8")
+    text = text.replace("test: {items: 200}", "").replace("limit: 1000", f"limit: {ITEMS}")
+    return asked(text + agents(model), EXAMPLES / "ratings.yaml", work, on_a_scale)
+
+
+def agents(model: str | None) -> str:
+    """The default committee, or another model asked in three ways."""
+    if model is None:
+        return ""
+    ways = ("style: plain", "style: plain, cue: 'The {aspect} of the {noun} is'", "style: chat")
+    return "agents:\n" + "".join(f"  - {{name: way-{i}, model: '{model}', {way}}}\n" for i, way in enumerate(ways, 1))
+
+
+KINDS: dict[str, Callable[[Path, Path, str | None], dict[str, Any]]] = {"ordinal": ordinal}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--model")
+    arguments.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    arguments.add_argument("--work", type=Path, default=Path("runs/kinds"))
+    told = arguments.parse_args()
+    found = {
+        kind: KINDS[kind](told.data, told.work / f"{kind}-{Path(told.model or 'default').stem}", told.model)
+        for kind in told.kinds
+    }
+    print(json.dumps({"machine": describe(), "model": told.model} | found, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    main()

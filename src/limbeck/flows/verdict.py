@@ -1,0 +1,32 @@
+"""From a posterior to the one answer that a task of its kind wants.
+
+Knows nothing of how the posterior came about.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from limbeck.evaluation import expected, point
+from limbeck.task import Task
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+def chosen(task: Task, probabilities: Floats) -> Integers:
+    """Index of the label that each posterior means, [N, K] → [N]: the likeliest, or a scale's point."""
+    if task.scale is None:
+        return np.asarray(probabilities.argmax(axis=1))
+    return point(probabilities, np.array(task.scale.values), task.scale.point)
+
+
+def sureness(probabilities: Floats, choice: Integers) -> Floats:
+    """Probability of the label that was chosen, [N, K] and [N] → [N]."""
+    return np.asarray(probabilities[np.arange(len(choice)), choice])
+
+
+def on_scale(task: Task, probabilities: Floats) -> Floats | None:
+    """Expected value of each posterior on the task's scale, [N, K] → [N]; None where there is no scale."""
+    return None if task.scale is None else expected(probabilities, np.array(task.scale.values))

@@ -1,0 +1,69 @@
+"""The `task.kind` section: what sort of answer is asked for, and what has to be known of it.
+
+Knows nothing of which parts serve which kind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from limbeck.task.values import Section, empty_section, is_null, meaning, text
+
+Filled = BeforeValidator(empty_section)
+Value = Annotated[float, Field(strict=True, allow_inf_nan=False), BeforeValidator(meaning)]
+
+
+def _nothing(value: Any) -> Any:
+    return None if is_null(value) else value
+
+
+class LabelSection(Section):
+    """One label of a list."""
+
+
+class OrdinalSection(Section):
+    """One label of a scale; `values` None: the labels themselves where they are numbers, else 1, 2, 3, …"""
+
+    point: Annotated[Literal["mode", "median", "mean"], BeforeValidator(text)] = "mode"
+    values: Annotated[dict[str, Value] | None, BeforeValidator(_nothing)] = None
+
+
+class KindSection(Section):
+    """The kind of task, exactly one; `kind: ordinal` is short for `kind: {ordinal: {}}`."""
+
+    label: Annotated[LabelSection | None, Filled] = None
+    ordinal: Annotated[OrdinalSection | None, Filled] = None
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+
+def kind_form(value: Any) -> Any:
+    """Nothing, a kind's name, or a mapping with exactly one kind."""
+    if is_null(value):
+        return {"label": {}}
+    if isinstance(value, dict) and len(value) != 1:
+        raise PydanticCustomError("limbeck", "names one kind, not {count}", {"count": len(value)})
+    return {str(value): {}} if isinstance(value, str) else value
+
+
+def numbers(labels: Iterable[str]) -> tuple[float, ...]:
+    """The labels as numbers; nothing where one of them is none."""
+    found = tuple(number(label) for label in labels)
+    return () if None in found else tuple(one for one in found if one is not None)
+
+
+def number(text: str) -> float | None:
+    """A text as a finite number, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
