@@ -8,14 +8,20 @@ Votes are kept in the work folder: run again to score them anew, or to go on aft
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
+from limbeck.agent.orders import DIFFER
+from limbeck.agent.prompt import COMMITTEE, PAIR_COMMITTEE
+from limbeck.aggregation.base import tabulate
 from limbeck.assets.store import Store
 from limbeck.catalog import NAMES, Workshop
 from limbeck.evaluation import accuracy, mean_absolute_error, ordinal_alpha, point, quadratic_kappa, rank_agreement
@@ -66,6 +72,32 @@ def on_a_scale(job: Job, ledger: Ledger) -> dict[str, Any]:
     return found
 
 
+def of_pairs(job: Job, ledger: Ledger) -> dict[str, Any]:
+    """Each agent in the order given, in the other one, and by both, beside how often the order decides."""
+    labels, items = job.task.labels, list(job.pool.ids)
+    judged = conclude(job, ledger, items)
+    gold = Truth.of([job.pool[one] for one in judged.table.items], labels).gold
+    found: dict[str, Any] = {"committee": told(accuracy(gold, judged.probabilities.argmax(axis=1), rng=rng()))}
+    for worker in job.committee.workers:
+        votes = {vote.key: vote for vote in ledger.votes(worker=worker.name)}
+        traces = dict(ledger.traces(votes))
+        ways = {"given": 0, "turned": 1}
+        one = {
+            name: [replace(vote, scores=tuple(traces[key]["orders"][way]["scores"])) for key, vote in votes.items()]
+            for name, way in ways.items()
+        } | {"both": list(votes.values())}
+        found[worker.name] = {
+            "orders differ": float(np.mean([DIFFER in vote.flags for vote in votes.values()])),
+        }
+        for name, cast in one.items():
+            for method in ("none", "batch"):
+                table = tabulate(cast, labels=labels, items=judged.table.items, calibration={worker.name: method})
+                found[worker.name][f"{name}, calibration {method}"] = told(
+                    accuracy(gold, table.choices[:, 0], rng=rng())
+                )
+    return found
+
+
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
@@ -83,15 +115,38 @@ def ordinal(_: Path, work: Path, model: str | None) -> dict[str, Any]:
     return asked(text + agents(model), EXAMPLES / "ratings.yaml", work, on_a_scale)
 
 
-def agents(model: str | None) -> str:
-    """The default committee, or another model asked in three ways."""
+def pair(data: Path, work: Path, model: str | None) -> dict[str, Any]:
+    """Does the second text follow from the first? RTE (Dagan et al. 2006), the first 200 pairs."""
+    source = work.parent / "rte.csv"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    with (data / "rte-crowd" / "texts.tsv").open(encoding="utf-8", newline="") as read:
+        rows = list(csv.DictReader(read, delimiter="\t", quoting=csv.QUOTE_NONE))[:ITEMS]
+    with source.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["passage", "claim", "label"])
+        writer.writerows([row["text"], row["hypothesis"], {"TRUE": "yes", "FALSE": "no"}[row["value"]]] for row in rows)
+    return asked(RTE + agents(model, PAIR_COMMITTEE), source, work, of_pairs)
+
+
+RTE = """\
+task:
+  kind: {pair: {first: passage, second: claim}}
+  instructions: Decide whether the claim follows from the passage.
+  labels: {'yes': the claim follows from the passage, 'no': the claim does not follow from the passage}
+  aspect: answer
+data: {pool: rte.csv, gold: label}
+"""
+
+
+def agents(model: str | None, usual: Sequence[Mapping[str, str]] = COMMITTEE) -> str:
+    """The default committee, or its language models with another model."""
     if model is None:
         return ""
-    ways = ("style: plain", "style: plain, cue: 'The {aspect} of the {noun} is'", "style: chat")
-    return "agents:\n" + "".join(f"  - {{name: way-{i}, model: '{model}', {way}}}\n" for i, way in enumerate(ways, 1))
+    told = [dict(agent) | {"model": model} for agent in usual if "model" in agent]
+    return yaml.safe_dump({"agents": told}, sort_keys=False)
 
 
-KINDS: dict[str, Callable[[Path, Path, str | None], dict[str, Any]]] = {"ordinal": ordinal}
+KINDS: dict[str, Callable[[Path, Path, str | None], dict[str, Any]]] = {"ordinal": ordinal, "pair": pair}
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 # A worker whose name begins so is a person.
 PERSON = "person:"
+# What stands between the two texts of a pair where both are one string, as students read them.
+BETWEEN = "\n\x1e\n"
 
 
 @dataclass(frozen=True, slots=True)

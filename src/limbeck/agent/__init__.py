@@ -3,8 +3,19 @@
 from limbeck.agent.base import Batch, Question, Worker
 from limbeck.agent.language import LanguageAgent
 from limbeck.agent.masked import MaskedAgent
+from limbeck.agent.orders import BothOrders
 from limbeck.agent.prompt import Prompt
 from limbeck.agent.recorded import Recorded
 from limbeck.agent.similarity import SimilarityAgent
 
-__all__ = ["Batch", "LanguageAgent", "MaskedAgent", "Prompt", "Question", "Recorded", "SimilarityAgent", "Worker"]
+__all__ = [
+    "Batch",
+    "BothOrders",
+    "LanguageAgent",
+    "MaskedAgent",
+    "Prompt",
+    "Question",
+    "Recorded",
+    "SimilarityAgent",
+    "Worker",
+]

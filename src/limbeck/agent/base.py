@@ -7,12 +7,13 @@ Knows nothing of ledgers' files, rounds or of any single worker.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
+from limbeck.task import Task, render_item
 
 # No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
 BYTES_PER_TOKEN = 16
@@ -27,12 +28,14 @@ class Question:
         item: the item.
         tokens: what the engine reads for it after the shared prefix; empty for workers without an engine.
         flags: what a reader of the vote must know, such as "truncated".
+        parts: the questions that it consists of, where one answer is made of several.
     """
 
     key: str
     item: Item
     tokens: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()
+    parts: tuple[Question, ...] = ()
 
 
 Batch = tuple[Question, ...]
@@ -92,6 +95,19 @@ def fit(tokenizer: Tokenizer, text: str, room: int, policy: str) -> tuple[list[i
     kept, cut = _cut(text, room * BYTES_PER_TOKEN, policy)
     tokens, cut_again = _cut(tokenizer.encode(kept), room, policy)
     return tokens, ("truncated",) if cut or cut_again else ()
+
+
+def shown(
+    tokenizer: Tokenizer, task: Task, item: Item, *, lead: str, room: int, policy: str
+) -> tuple[list[int], tuple[str, ...]]:
+    """An item's tokens behind `lead`, cut to the room there is; of a pair both texts keep an equal part of it."""
+    tokens, flags = fit(tokenizer, lead + render_item(task, item), room, policy)
+    if not flags or task.pair is None:
+        return tokens, flags
+    bare = replace(item, fields=dict.fromkeys(item.fields, "…"))
+    each = max(1, (room - len(tokenizer.encode(lead + render_item(task, bare)))) // 2)
+    kept = {name: tokenizer.decode(fit(tokenizer, text, each, policy)[0]) for name, text in item.fields.items()}
+    return fit(tokenizer, lead + render_item(task, replace(item, fields=kept)), room, policy)[0], flags
 
 
 Piece = TypeVar("Piece", str, list[int])

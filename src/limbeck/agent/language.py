@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question, batches, fit
+from limbeck.agent.base import Batch, Question, batches, shown
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
 from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
-from limbeck.task import Task, render_item
+from limbeck.task import Task
 
 # What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
 CONTENT_FREE = ("N/A", "[MASK]", "")
@@ -118,8 +118,8 @@ class LanguageAgent:
         )
 
     def _question(self, item: Item) -> Question:
-        text = render_item(self._task, item)
-        tokens, flags = fit(self._engine.tokenizer, self._lead + text, self._room, self._long_text)
+        told: Any = {"lead": self._lead, "room": self._room, "policy": self._long_text}
+        tokens, flags = shown(self._engine.tokenizer, self._task, item, **told)
         tokens = [*tokens, *self._after]
         read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
         key = vote_key(

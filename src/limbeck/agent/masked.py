@@ -12,17 +12,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from limbeck.agent.base import Batch, Question, batches, fit
+from limbeck.agent.base import Batch, Question, batches, shown
 from limbeck.agent.prompt import Prompt
 from limbeck.engines.base import HOLE, Cloze, Floats
 from limbeck.errors import ConfigError
 from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
-from limbeck.task import Task, render_item
+from limbeck.task import Task
 
 STOP = "."
 
@@ -113,8 +114,8 @@ class MaskedAgent:
         )
 
     def _question(self, item: Item) -> Question:
-        text = self._lead + render_item(self._task, item)
-        tokens, flags = fit(self._cloze.tokenizer, text, self._room, self._long_text)
+        told: Any = {"lead": self._lead, "room": self._room, "policy": self._long_text}
+        tokens, flags = shown(self._cloze.tokenizer, self._task, item, **told)
         tokens = [*tokens, *self._after]
         read = np.array([*self._before, -1, *tokens, -1, *self._stop], np.int64).tobytes()
         key = vote_key(

@@ -27,6 +27,8 @@ WRITING = {
     CHAT: ("{Noun}: {text}", ""),
     PLAIN: ("{instructions}\n\n{Noun}: {text}", "Answer:"),
 }
+# Wordings for pairs, whose texts stand under their columns' names, where the task file gives none.
+PAIRED = {CHAT: "{text}", PLAIN: "{instructions}\n\n{text}", MASKED: "{text}"}
 # The agents of a task file that names none: one small model asked in unlike ways.
 COMMITTEE: tuple[dict[str, str], ...] = (
     {"name": "plain", "model": "smollm2-135m-instruct", "style": PLAIN},
@@ -39,6 +41,11 @@ COMMITTEE: tuple[dict[str, str], ...] = (
         "cue": "The {aspect} of this {noun} is",
     },
     {"name": "similarity", "encoder": "all-minilm-l6-v2"},
+)
+# The same for pairs, where a text's likeness to what a label means says nothing.
+PAIR_COMMITTEE: tuple[dict[str, str], ...] = (
+    *COMMITTEE[:2],
+    {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT},
 )
 
 

@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
-from limbeck.agent.prompt import COMMITTEE, DEFAULTS, MASKED, WRITING, capital, worked_examples
+from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.prompt import (
+    COMMITTEE,
+    DEFAULTS,
+    MASKED,
+    PAIR_COMMITTEE,
+    PAIRED,
+    WRITING,
+    capital,
+    worked_examples,
+)
 from limbeck.catalog.data import Data
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
@@ -32,11 +41,16 @@ class Agents:
 
     def workers(self, task: Task) -> list[Worker]:
         """The file's agents, or the default committee where it names none."""
-        sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+        usual = PAIR_COMMITTEE if task.pair else COMMITTEE
+        sections = self._file.agents or tuple(map(AgentSection.model_validate, usual))
         return [self.worker(task, section, i) for i, section in enumerate(sections)]
 
     def worker(self, task: Task, section: AgentSection, place: int) -> Worker:
-        """One agent, which without a name is called by its place."""
+        """One agent, which without a name is called by its place; of pairs it is asked in both orders."""
+        worker = self._worker(task, section, place)
+        return BothOrders(worker, task) if task.pair and task.pair.both else worker
+
+    def _worker(self, task: Task, section: AgentSection, place: int) -> Any:
         name = section.name or f"agent-{place + 1}"
         calibration = section.decode.calibration
         if section.encoder is not None:
@@ -78,6 +92,8 @@ class Agents:
     def _prompt(self, task: Task, section: AgentSection) -> Prompt:
         style = MASKED if section.engine == MASKED else section.style
         wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
+        if task.pair:
+            wording = PAIRED[style]
         return Prompt(
             style=style,
             wording=section.wording or wording,

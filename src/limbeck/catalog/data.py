@@ -51,7 +51,7 @@ class Data:
             limit=limit,
             seed=data.seed,
         )
-        return pool if task.kind == "label" else pool.with_gold(task.gold)
+        return pool if task.kind == "label" else pool.read_as(task.gold, glue=task.glue)
 
     def _located(self, name: str) -> tuple[Path, bool]:
         """Where a data set lies, and whether it is a built-in one."""

@@ -87,7 +87,7 @@ class Workshop:
             accept=file.committee.accept,
             schedule=self._schedule(),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
-            teach=self._teacher(encoder),
+            teach=self._teacher(encoder, pairs=task.pair is not None),
             distil=distil,
             encoder=selecting,
             min_confidence=file.student.min_confidence,
@@ -163,12 +163,12 @@ class Workshop:
             committee = kind(workers, **about, **dict(section.cascade or CascadeSection()))
         return committee
 
-    def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:
+    def _teacher(self, encoder: Encoder | None, *, pairs: bool) -> Callable[[Any], Teacher]:
         """Of the rounds' student: quick, whatever kind is kept in the end."""
         kind = resolve(STUDENTS["linear"])
 
         def teach(tuning: Any) -> Teacher:
-            teacher: Teacher = kind(encoder, tuning=tuning)
+            teacher: Teacher = kind(encoder, tuning=tuning, pairs=pairs)
             return teacher
 
         return teach

@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 
-from limbeck.agent import LanguageAgent, MaskedAgent
+from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent
 from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
-from limbeck.task import Scale, Task, TaskFile
+from limbeck.task import Pair, Scale, Task, TaskFile
 
-PROMPTED = (LanguageAgent, MaskedAgent)
+PROMPTED = (LanguageAgent, MaskedAgent, BothOrders)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
 # Engine or kind of student → what its results hang on beside those.
 BEHIND = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
@@ -48,6 +48,7 @@ def describe(
         "labels": list(task.labels),
         "kind": task.kind,
         "scale": None if task.scale is None else asdict(task.scale),
+        "pair": None if task.pair is None else asdict(task.pair),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
@@ -70,7 +71,7 @@ def describe(
 
 def task_of(facts: Mapping[str, Any]) -> Task:
     """The task of a finished run, as far as its labels go, from the facts that its ledger keeps."""
-    labels, scale = tuple(facts["labels"]), facts.get("scale")
+    labels, scale, pair = tuple(facts["labels"]), facts.get("scale"), facts.get("pair")
     return Task(
         facts["card"]["task"],
         labels,
@@ -79,6 +80,7 @@ def task_of(facts: Mapping[str, Any]) -> Task:
         tuple(facts["show"]),
         kind=facts.get("kind", "label"),
         scale=None if scale is None else Scale(tuple(scale["values"]), scale["point"]),
+        pair=None if pair is None else Pair(pair["swap"] and tuple(pair["swap"]), pair["both"]),
     )
 
 

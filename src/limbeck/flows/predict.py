@@ -13,7 +13,7 @@ import numpy as np
 from limbeck.errors import DataError
 from limbeck.flows.export import safe_cell
 from limbeck.flows.verdict import chosen, on_scale, sureness
-from limbeck.pool import columns, read_rows
+from limbeck.pool import columns, glued, read_rows
 from limbeck.students.base import Student
 from limbeck.task import Task
 
@@ -56,7 +56,7 @@ def predict(student: Student, source: Path, out: TextIO, *, task: Task, as_json:
 def _labelled(student: Student, source: Path, task: Task) -> Iterator[Answer]:
     texts: list[str] = []
     for row in read_rows(source, only=task.show):
-        texts.append("\n".join(text for name in task.show if (text := row.fields.get(name))))
+        texts.append(glued([row.fields.get(name) for name in task.show], task.glue))
         if len(texts) == ROWS:
             yield from _opinions(student, texts, task)
             texts = []

@@ -142,7 +142,8 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
+    both = job.task.pair is not None and job.task.pair.both
+    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed, orders=both)
     told = job.facts["agents"]
     return {
         "schema": 1,

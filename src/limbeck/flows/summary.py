@@ -7,6 +7,8 @@ from typing import Any
 
 # Calibration that changes more labels than this share has met a strong bias of the model, or uneven classes.
 MOVED = 0.2
+# An agent that the order of two texts leads more often than this hardly reads them.
+LED = 0.3
 # A protocol that saves less than this share of the votes is not worth its complication.
 WORTHWHILE = 0.05
 
@@ -57,6 +59,12 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
         found.append(
             f"Calibration changed more than {MOVED:.0%} of the labels of {', '.join(moved)}. It takes all labels to be "
             "equally frequent: if yours are not, give their shares under committee.prior."
+        )
+    led = [name for name, agent in metrics["agents"].items() if (agent.get("orders_differ") or 0) > LED]
+    if led:
+        found.append(
+            f"{', '.join(led)} answered more than {LED:.0%} of the pairs otherwise when the texts stood in the other "
+            "order. Both answers are averaged; that the order says so much means that the texts say little to it."
         )
     if metrics["data"]["truncated"]:
         found.append(f"{metrics['data']['truncated']:,} texts were longer than a model's context and were cut.")

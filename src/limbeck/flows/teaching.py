@@ -14,6 +14,7 @@ from limbeck.errors import StudentError
 from limbeck.flows.job import Job
 from limbeck.flows.lesson import Lesson
 from limbeck.flows.verdict import chosen
+from limbeck.records import BETWEEN
 from limbeck.students.base import Student, Teacher
 
 FOLDS = 5  # of the first round's items, each held out once
@@ -33,12 +34,18 @@ def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, 
     rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
     texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
     chance = 1 / len(job.task.labels)
+    targets, weights = lesson.probabilities[rows], np.maximum(sure[rows] - chance, 0) / (1 - chance)
+    if job.task.pair and job.task.pair.swap:
+        # What the texts' changing places does to the label is known, so every pair teaches in both orders.
+        texts += [BETWEEN.join(text.split(BETWEEN, 1)[::-1]) for text in texts]
+        targets = np.vstack([targets, targets[:, list(job.task.pair.swap)]])
+        weights = np.tile(weights / 2, 2)
     try:
         student = teacher.fit(
             texts,
-            lesson.probabilities[rows],
+            targets,
             labels=job.task.labels,
-            weights=np.maximum(sure[rows] - chance, 0) / (1 - chance),
+            weights=weights,
             rng=np.random.default_rng((job.seed, 1_000_000)),
         )
     except StudentError as error:

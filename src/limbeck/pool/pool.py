@@ -43,8 +43,11 @@ class Pool:
             `left_out` (by the limit). With a limit, conflicts are those of the items that stay.
     """
 
-    def __init__(self, table: pa.Table, *, show: Sequence[str], notes: Mapping[str, int], origin: str) -> None:
+    def __init__(
+        self, table: pa.Table, *, show: Sequence[str], notes: Mapping[str, int], origin: str, glue: str = "\n"
+    ) -> None:
         self.show = tuple(show)
+        self._glue = glue
         self.notes = MappingProxyType(dict(notes))
         self._table = table
         self._origin = origin
@@ -115,12 +118,13 @@ class Pool:
         return at
 
     def texts(self, indices: Indices | None = None) -> list[str]:
-        """The texts of some items (None = all), for encoders and students: shown fields, one below the other."""
+        """The texts of some items (None = all), for encoders and students: shown fields, one below the other, or glued
+        as `read_as` was told, empty ones too."""
         table = self._take(indices)
         fields = [table[f"f{i}"].to_pylist() for i in range(len(self.show))]
         if len(fields) == 1:
             return list(fields[0])
-        return ["\n".join(text for text in row if text) for row in zip(*fields, strict=True)]
+        return [glued(row, self._glue) for row in zip(*fields, strict=True)]
 
     def gold(self, indices: Indices | None = None) -> list[str | None]:
         """The true labels of some items (None = all), as the source has them."""
@@ -132,14 +136,14 @@ class Pool:
 
     def subset(self, indices: Indices) -> Pool:
         """Some of the items as a pool of their own, in the order given; the notes stay those of the source."""
-        return Pool(self._take(indices).combine_chunks(), show=self.show, notes=self.notes, origin=self._origin)
+        return self._like(self._take(indices).combine_chunks(), self._glue)
 
-    def with_gold(self, read: Callable[[str], str]) -> Pool:
-        """The same items, their true labels read anew; those without one stay so."""
-        told = [None if one is None else read(one) for one in self._table["gold"].to_pylist()]
+    def read_as(self, gold: Callable[[str], str], *, glue: str) -> Pool:
+        """The same items, their true labels read anew, those without one left so, and another glue between fields."""
+        told = [None if one is None else gold(one) for one in self._table["gold"].to_pylist()]
         at = self._table.schema.get_field_index("gold")
         table = self._table.set_column(at, self._table.schema.field(at), pa.array(told, pa.large_string()))
-        return Pool(table, show=self.show, notes=self.notes, origin=self._origin)
+        return self._like(table, glue)
 
     @cached_property
     def digest(self) -> str:
@@ -151,6 +155,9 @@ class Pool:
                 total.update(digest)
                 total.update(json.dumps(rest).encode())
         return total.hexdigest()
+
+    def _like(self, table: pa.Table, glue: str) -> Pool:
+        return Pool(table, show=self.show, notes=self.notes, origin=self._origin, glue=glue)
 
     @property
     def _named(self) -> str:
@@ -196,6 +203,11 @@ class Pool:
                 people=None if people is None else json.loads(people),
                 count=count,
             )
+
+
+def glued(texts: Sequence[str | None], glue: str) -> str:
+    """Fields as one string: one below the other without the empty ones, or all of them where something else glues."""
+    return "\n".join(text for text in texts if text) if glue == "\n" else glue.join(text or "" for text in texts)
 
 
 def _watched(source: Path, meaning: Meaning) -> Generator[Row, None, None]:

@@ -91,6 +91,9 @@ def agents(metrics: Metrics) -> Table | None:
         Column("Tokens", _in("tokens"), words.count, extra=lambda row: _reused(row[1])),
         Column("Items a second", _in("items_per_second"), words.rate),
     ]
+    if any(agent.orders_differ is not None for _, agent in rows):
+        small = "pairs whose label hangs on the order of the texts"
+        columns.insert(3, Column("Orders differ", _in("orders_differ"), words.percent, small=small, extra=_differ))
     table = tabulate("The agents", rows, columns, hide_caption=True)
     if table is not None and committee.accuracy is not None:
         table.rows.append(_together(table, joint, scale))
@@ -107,6 +110,10 @@ def _manner(agent: AgentPart) -> str:
 
 def _silent(agent: AgentPart) -> str:
     return f"{words.count(agent.abstained)} abstained" if agent.abstained else ""
+
+
+def _differ(row: tuple[str, AgentPart]) -> str:
+    return words.span(row[1].orders_differ_interval)
 
 
 def _reused(agent: AgentPart) -> str:

@@ -58,6 +58,8 @@ class AgentPart(Block):
     items_per_second: Number = None
     seconds: Number = None
     weight: Number = None
+    orders_differ: Number = None
+    orders_differ_interval: Interval = None
 
 
 class ClassPart(Block):

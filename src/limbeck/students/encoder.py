@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from limbeck.encoder import Encoder
 from limbeck.errors import StudentError
+from limbeck.records import BETWEEN
 from limbeck.students.base import Floats
 from limbeck.students.card import model_card
 from limbeck.students.saved import AGAIN, SETTINGS, read_files, write_files
@@ -78,12 +79,18 @@ class Reader:
         self._tokenizer.enable_truncation(longest)
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text, at least one."""
+        """Tokens of each text, at least one; a pair is read as one, its texts parted as the encoder learned it."""
         found: list[list[int]] = []
         for start in range(0, len(texts), PART):
-            part = [text[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for text in texts[start : start + PART]]
+            part = [_clean(text) for text in texts[start : start + PART]]
             found += [one.ids or [0] for one in self._tokenizer.encode_batch_fast(part)]
         return found
+
+
+def _clean(text: str) -> str | tuple[str, str]:
+    first, between, second = text.partition(BETWEEN)
+    cut = [one[:MAX_CHARACTERS].encode("utf-8", "replace").decode() for one in (first, second)]
+    return (cut[0], cut[1]) if between else cut[0]
 
 
 class EncoderStudent:

@@ -22,6 +22,7 @@ from limbeck.errors import StudentError
 from limbeck.students.base import Floats, folds_of, what_counts
 from limbeck.students.card import model_card
 from limbeck.students.features import BUCKET_BITS, Grams, fit_grams
+from limbeck.students.pairs import compared, marked, paired_width, unordered
 from limbeck.students.saved import AGAIN, SETTINGS, Arrays, read_student, write_student
 from limbeck.students.softmax import Lesson, Tuning, fit, tune
 
@@ -56,6 +57,7 @@ class LinearStudent:
         labels: names of the labels.
         tuning: hand it to the next `LinearTeacher` to skip the search.
         facts: about the training.
+        pairs: whether an example is a pair of texts.
         grams: the kinds of n-grams it looks at.
         coefficients: intercept, encoder's dimensions, n-grams; shape [1 + D + F, K], float32.
         encoder: None where it looks at n-grams only.
@@ -67,12 +69,13 @@ class LinearStudent:
     grams: tuple[Grams, ...]
     coefficients: Floats32
     encoder: Encoder | None
+    pairs: bool = False
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
         """Calibrated probabilities, shape [texts, labels]; each row sums to 1."""
         result = np.empty((len(texts), len(self.labels)))
         for start in range(0, len(texts), ROWS):
-            dense, thin = _features(texts[start : start + ROWS], self.grams, self.encoder)
+            dense, thin = _features(texts[start : start + ROWS], self.grams, self.encoder, pairs=self.pairs)
             width = dense.shape[1]
             scores = thin @ self.coefficients[1 + width :] + dense @ self.coefficients[1 : 1 + width]
             scores = (scores + self.coefficients[0]).astype(np.float64)
@@ -100,6 +103,7 @@ class LinearStudent:
             temperature=self.tuning.temperature,
             facts=self.facts,
             encoder=None if self.encoder is None else self.encoder.identity,
+            pairs=self.pairs,
         )
         write_student(folder, arrays, settings=document.model_dump(mode="json"), card=self._card(card or {}))
 
@@ -107,6 +111,8 @@ class LinearStudent:
         features = [f"{len(grams.buckets)} hashed n-grams of {grams.kind}, weighted by TF-IDF" for grams in self.grams]
         if self.encoder is not None:
             features.append(f"the vector of the sentence encoder {self.encoder.identity}, needed to load it")
+        if self.pairs:
+            features.append("what both texts of a pair have and what only one has, of words and of the vectors")
         loss = "not measured: too few texts, or settings given" if self.facts.log_loss is None else None
         facts = {
             "Texts learned from": f"{self.facts.texts}",
@@ -129,6 +135,7 @@ class LinearTeacher:
         folds: of the cross-validation, ≥ 3.
         least: texts that an n-gram must occur in (1 below 100 texts).
         most: n-grams kept; bounds the size of the student.
+        pairs: whether an example is a pair of texts (see `pairs`).
     """
 
     def __init__(
@@ -140,6 +147,7 @@ class LinearTeacher:
         folds: int = 3,
         least: int = 2,
         most: int = 50_000,
+        pairs: bool = False,
     ) -> None:
         self._encoder = encoder
         self._tuning = tuning
@@ -147,6 +155,7 @@ class LinearTeacher:
         self._folds = folds
         self._least = least
         self._most = most
+        self._pairs = pairs
 
     def fit(
         self,
@@ -164,20 +173,25 @@ class LinearTeacher:
         """
         texts, targets, weights, shares = what_counts(texts, targets, weights, labels=labels)
         least = self._least if len(texts) >= 100 else 1
+        read = marked(texts) if self._pairs else texts
         grams = tuple(
-            fit_grams(texts, kind, least=least, most=int(share * self._most)) for kind, share in SHARES.items()
+            fit_grams(read, kind, least=least, most=int(share * self._most)) for kind, share in SHARES.items()
         )
-        dense, thin = _features(texts, grams, self._encoder)
+        dense, thin = _features(texts, grams, self._encoder, pairs=self._pairs)
         lesson = Lesson(dense.astype(np.float64), thin.astype(np.float64), _softened(targets), weights)
         tuning, loss = self._tuning or UNTUNED, None
         with threadpool_limits(
             1, user_api="blas"
         ):  # on products this small, threads wait for each other: 10 times slower
             if self._tuning is None and len(texts) >= 5 * self._folds:
-                tuning, loss = tune(lesson, folds_of(texts, self._folds, rng=rng), strengths=self._strengths)
+                tuning, loss = tune(lesson, self._drawn(texts, rng), strengths=self._strengths)
             coefficients = fit(lesson, strength=tuning.strength).astype(np.float32)
         facts = Facts(texts=len(texts), shares=tuple(shares.tolist()), log_loss=loss)
-        return LinearStudent(tuple(labels), tuning, facts, grams, coefficients, self._encoder)
+        return LinearStudent(tuple(labels), tuning, facts, grams, coefficients, self._encoder, self._pairs)
+
+    def _drawn(self, texts: Sequence[str], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """The folds; a pair is in the same one in either order."""
+        return folds_of(unordered(texts) if self._pairs else texts, self._folds, rng=rng)
 
 
 def load_student(folder: Path, *, encoder: Encoder | None) -> LinearStudent:
@@ -218,6 +232,7 @@ class _Document(BaseModel):
     temperature: float = Field(gt=0)
     facts: Facts
     encoder: str | None
+    pairs: bool = False
 
 
 def _read(folder: Path) -> tuple[Arrays, _Document]:
@@ -232,6 +247,8 @@ def _read(folder: Path) -> tuple[Arrays, _Document]:
 
 def _assembled(folder: Path, arrays: Arrays, *, document: _Document, encoder: Encoder | None) -> LinearStudent:
     width = 0 if encoder is None else encoder.width
+    if document.pairs:
+        width = paired_width(width)
     kinds: dict[str, type[np.number[Any]]] = {"coefficients": np.float32}
     for kind in SHARES:
         kinds |= {f"{kind}.buckets": np.int32, f"{kind}.idf": np.float32}
@@ -248,15 +265,18 @@ def _assembled(folder: Path, arrays: Arrays, *, document: _Document, encoder: En
     if not whole or not all(np.isfinite(array).all() for array in arrays.values()):
         raise StudentError(f"the arrays in {folder} do not fit its settings", hint=AGAIN)
     tuning = Tuning(document.strength, document.temperature)
-    return LinearStudent(document.labels, tuning, document.facts, grams, arrays["coefficients"], encoder)
+    coefficients = arrays["coefficients"]
+    return LinearStudent(document.labels, tuning, document.facts, grams, coefficients, encoder, document.pairs)
 
 
 def _features(
-    texts: Sequence[str], grams: Sequence[Grams], encoder: Encoder | None
+    texts: Sequence[str], grams: Sequence[Grams], encoder: Encoder | None, *, pairs: bool
 ) -> tuple[Floats32, sparse.csr_matrix]:
     """What the student looks at: the encoder's dimensions [texts, D] and the n-grams [texts, F], each of length 1."""
     dense = np.empty((len(texts), 0), dtype=np.float32)
-    if encoder is not None:
+    if pairs:
+        dense, texts = compared(texts, encoder), marked(texts)
+    elif encoder is not None:
         dense = encoder.encode(texts)
     return dense, sparse.hstack([one.matrix(texts) for one in grams], format="csr", dtype=np.float32)
 

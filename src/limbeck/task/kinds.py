@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from limbeck.task.values import Section, empty_section, is_null, meaning, text
+from limbeck.task.values import Section, Text, Truth, empty_section, is_null, meaning, text
 
 Filled = BeforeValidator(empty_section)
 Value = Annotated[float, Field(strict=True, allow_inf_nan=False), BeforeValidator(meaning)]
@@ -33,11 +33,26 @@ class OrdinalSection(Section):
     values: Annotated[dict[str, Value] | None, BeforeValidator(_nothing)] = None
 
 
+class PairSection(Section):
+    """One label for two texts, in the columns `first` and `second`.
+
+    What it means that the texts change places: nothing (`symmetric`), that labels change with them (`swap`), or, where
+    neither is said, another question; then only the order in which they are shown is changed.
+    """
+
+    first: Text
+    second: Text
+    symmetric: Truth = False
+    swap: Annotated[dict[str, Text] | None, BeforeValidator(_nothing)] = None
+    orders: Annotated[Literal["both", "one"], BeforeValidator(text)] = "both"
+
+
 class KindSection(Section):
     """The kind of task, exactly one; `kind: ordinal` is short for `kind: {ordinal: {}}`."""
 
     label: Annotated[LabelSection | None, Filled] = None
     ordinal: Annotated[OrdinalSection | None, Filled] = None
+    pair: Annotated[PairSection | None, Filled] = None
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("task", "kind"): kinds.KindSection,
     ("task", "kind", "label"): kinds.LabelSection,
     ("task", "kind", "ordinal"): kinds.OrdinalSection,
+    ("task", "kind", "pair"): kinds.PairSection,
     ("data",): sections.DataSection,
     ("data", "test"): sections.HeldOutSection,
     ("agents",): sections.AgentSection,

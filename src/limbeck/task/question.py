@@ -6,9 +6,9 @@ Knows nothing of files, chat templates or tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from limbeck.records import Item
+from limbeck.records import BETWEEN, Item
 from limbeck.task.kinds import number, numbers
 from limbeck.task.taskfile import TaskFile
 
@@ -34,6 +34,20 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """What it means that the two texts of an item change places.
+
+    Attributes:
+        swap: place of each label → its place when they do, length K; None: they keep their names and meaning, and only
+            the order in which they are shown may change.
+        both: whether every question is asked in both orders.
+    """
+
+    swap: tuple[int, ...] | None = None
+    both: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One question over a fixed set of labels.
 
@@ -45,8 +59,9 @@ class Task:
         show: names of the fields that are shown, in this order.
         noun: the word for one text, such as "review".
         aspect: the word for what the labels tell of it, such as "sentiment".
-        kind: label or ordinal.
+        kind: label, ordinal or pair.
         scale: of an ordinal task.
+        pair: of a task about pairs, which shows two fields.
     """
 
     name: str
@@ -58,6 +73,7 @@ class Task:
     aspect: str = "label"
     kind: str = "label"
     scale: Scale | None = None
+    pair: Pair | None = None
 
     @classmethod
     def of(cls, task_file: TaskFile, columns: Sequence[str] | None = None) -> Task:
@@ -71,18 +87,26 @@ class Task:
             ConfigError: when the file names no column to show and more than one could be meant.
         """
         section = task_file.task
-        show = section.show or _shown(task_file, columns)
+        pair = section.kind.pair
+        show = (pair.first, pair.second) if pair else section.show or _shown(task_file, columns)
+        what = "the two texts" if pair else "the text"
         return cls(
             name=section.name or "task",
             labels=tuple(section.labels),
             descriptions=tuple(section.labels.values()),
-            instructions=section.instructions or default_instructions(section.labels),
+            instructions=section.instructions or default_instructions(section.labels, what=what),
             show=show,
-            noun=section.noun or (show[0].replace("_", " ") if len(show) == 1 else "text"),
+            noun=section.noun or (show[0].replace("_", " ") if len(show) == 1 else "pair" if pair else "text"),
             aspect=section.aspect or "label",
             kind=section.kind.name,
             scale=_scale(task_file),
+            pair=_pair(task_file),
         )
+
+    @property
+    def glue(self) -> str:
+        """What stands between the shown fields where an item is one string."""
+        return BETWEEN if self.pair else "\n"
 
     def gold(self, told: str) -> str:
         """The true label as the source tells it → the task's name for it; a number on a scale is its nearest label."""
@@ -101,6 +125,15 @@ def _scale(task_file: TaskFile) -> Scale | None:
     return Scale(numbers(labels) or tuple(float(place) for place in range(1, len(labels) + 1)), section.point)
 
 
+def _pair(task_file: TaskFile) -> Pair | None:
+    section, labels = task_file.task.kind.pair, list(task_file.task.labels)
+    if section is None:
+        return None
+    changed = {**(section.swap or {}), **{new: old for old, new in (section.swap or {}).items()}}
+    swap = tuple(labels.index(changed.get(label, label)) for label in labels)
+    return Pair(swap if section.symmetric or section.swap else None, section.orders == "both")
+
+
 def _shown(task_file: TaskFile, columns: Sequence[str] | None) -> tuple[str, ...]:
     if columns is None or "text" in columns:
         return ("text",)
@@ -113,20 +146,35 @@ def _shown(task_file: TaskFile, columns: Sequence[str] | None) -> tuple[str, ...
     raise task_file.complaint(("task", "show"), problem, value="text", known=free)
 
 
-def default_instructions(labels: Mapping[str, str | None]) -> str:
-    """Instructions made from labels and their descriptions."""
+def default_instructions(labels: Mapping[str, str | None], what: str = "the text") -> str:
+    """Instructions made from labels and their descriptions; `what` is labelled."""
     if not any(labels.values()):
-        return f"Decide which of these labels fits the text best: {', '.join(labels)}."
+        return f"Decide which of these labels fits {what} best: {', '.join(labels)}."
     lines = [f"- {label}: {about.strip()}" if about else f"- {label}" for label, about in labels.items()]
-    return "\n".join(["Decide which label fits the text best.", *lines])
+    return "\n".join([f"Decide which label fits {what} best.", *lines])
 
 
 def render_item(task: Task, item: Item) -> str:
-    """How an item is shown: one field is its text; several are lines `Name: value`, without those that are empty."""
+    """How an item is shown: one field is its text; several are lines `Name: value`, without those that are empty.
+
+    The texts of a pair stand in the order of the item's fields.
+    """
     if len(task.show) == 1:
         return item.fields.get(task.show[0], "")
-    shown = ((name, item.fields.get(name, "")) for name in task.show)
+    order = task.show if task.pair is None else [name for name in item.fields if name in task.show]
+    shown = ((name, item.fields.get(name, "")) for name in order)
     return "\n".join(f"{_title(name)}: {value}" for name, value in shown if value.strip())
+
+
+def turned(task: Task, item: Item) -> Item:
+    """A pair with its texts in the other order.
+
+    Where labels say what becomes of them, the texts change places under their names; else the names go with them.
+    """
+    first, second = task.show
+    one, two = item.fields[first], item.fields[second]
+    changed = task.pair is not None and task.pair.swap is not None
+    return replace(item, fields={first: two, second: one} if changed else {second: two, first: one})
 
 
 def _title(name: str) -> str:
