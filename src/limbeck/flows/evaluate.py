@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limbeck.agent.orders import ALONE, DIFFER
 from limbeck.aggregation.base import VoteTable
 from limbeck.committee.base import Worth
 from limbeck.evaluation import (
@@ -33,7 +32,6 @@ from limbeck.evaluation import (
     rank_agreement,
     reliability,
 )
-from limbeck.evaluation.intervals import mean_estimate
 from limbeck.flows.verdict import chosen, on_scale
 from limbeck.flows.words import estimate, plain
 from limbeck.records import Item, Vote
@@ -189,7 +187,6 @@ def workers(
     weights: Mapping[str, float | None],
     on: str,
     seed: int,
-    orders: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Each worker on its own: how right it was, before and after calibration, and what it cost.
 
@@ -200,7 +197,6 @@ def workers(
         weights: every worker of the committee → how much it counted, or None where it cast no vote that could count.
         on: what the table's items are.
         seed: of the bootstrap.
-        orders: whether pairs were asked in both orders.
     """
     rng = np.random.default_rng((seed, 5_000_000))
     rows = table.common_rows
@@ -232,12 +228,6 @@ def workers(
             "weight": weight,
             "changed_by_calibration": _changed(table, name, own),
         }
-        if orders:
-            asked = [DIFFER in vote.flags for vote in own if vote.label is not None and ALONE not in vote.flags]
-            share = mean_estimate(
-                np.array(asked, np.float64), rng=rng, reason=None if asked else "no pair was answered"
-            )
-            found[name] |= estimate("orders_differ", share)
         if not seconds > 0:
             found[name]["items_per_second_reason"] = "its answers took no measurable time"
         if weight is None:

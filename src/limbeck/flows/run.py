@@ -24,8 +24,10 @@ from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
 from limbeck.flows.lesson import Lesson, conclude
+from limbeck.flows.orders import orders_differ
 from limbeck.flows.summary import sentence, warnings
 from limbeck.flows.verdict import chosen
+from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
 from limbeck.pool import Pool
@@ -142,8 +144,15 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    both = job.task.pair is not None and job.task.pair.both
-    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed, orders=both)
+    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
+    if job.task.pair and job.task.pair.both:
+        there = set(judged.table.items)
+        asked = [vote for vote in votes if vote.item in there]
+        traces = dict(ledger.traces(vote.key for vote in asked))
+        for name, method in calibrations(job.committee).items():
+            cast = [vote for vote in asked if vote.worker == name]
+            share = orders_differ(cast, traces, labels=labels, method=method, seed=seed)
+            own[name] |= estimate("orders_differ", share)
     told = job.facts["agents"]
     return {
         "schema": 1,
