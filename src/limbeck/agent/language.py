@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from limbeck.agent.base import Batch, Question, batches, shown
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
+from limbeck.decoding.voting import settled
 from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
 from limbeck.ledger import vote_key
@@ -24,6 +25,7 @@ from limbeck.task import Task
 
 # What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
 CONTENT_FREE = ("N/A", "[MASK]", "")
+Check = Callable[[Mapping[str, str], str], bool]
 
 
 class LanguageAgent:
@@ -39,6 +41,7 @@ class LanguageAgent:
         calibration: none, batch, contextual or pmi.
         long_text: which part of a text too long for the context is kept: head, tail or middle.
         branches: rows of a batch at most, where the decoder makes several of one item.
+        check: of an open question: whether an answer to an item's fields may stand.
 
     Raises:
         ConfigError: when instructions and examples alone fill the context.
@@ -57,7 +60,9 @@ class LanguageAgent:
         calibration: str = "batch",
         long_text: str = "head",
         branches: int = BRANCHES,
+        check: Check | None = None,
     ) -> None:
+        self._check = check
         self.name, self._task, self.model = name, task, model
         self._engine, self._decoder, self.branches = engine, decoder, branches
         self.calibration, self._long_text = calibration, long_text
@@ -101,7 +106,11 @@ class LanguageAgent:
 
     def _vote(self, question: Question, draw: Draw, *, fresh: bool, seconds: float) -> Vote:
         shared = len(self._before)
-        label = None if draw.scores is None else self._task.labels[int(np.argmax(draw.scores))]
+        if self._task.open is not None:
+            draw = settled(draw, lambda answer: self._check is None or self._check(question.item.fields, answer))
+            label = draw.answer
+        else:
+            label = None if draw.scores is None else self._task.labels[int(np.argmax(draw.scores))]
         return Vote(
             key=question.key,
             item=question.item.id,
@@ -130,6 +139,7 @@ class LanguageAgent:
             decoder=self._decoder.identity,
             baseline=self.calibration if self.calibration in ("contextual", "pmi") else None,
             labels=self._task.labels,
+            **({} if self._task.open is None else {"open": repr(self._task.open)}),
         )
         return Question(key, item, tuple(tokens), flags)
 

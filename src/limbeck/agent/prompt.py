@@ -47,6 +47,10 @@ PAIR_COMMITTEE: tuple[dict[str, str], ...] = (
     *COMMITTEE[:2],
     {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT},
 )
+# The same for open questions, which are reasoned about and not scored.
+OPEN_COMMITTEE: tuple[dict[str, str], ...] = (
+    {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT, "decode": "cot"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Prompt:
         listed = [words.get(label, label) for label in self._ordered(task)]
         values = {
             "instructions": task.instructions,
-            "labels": ", ".join(listed[:-1]) + " or " + listed[-1],
+            "labels": " or ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]])),
             "noun": task.noun,
             "aspect": task.aspect,
             "Noun": capital(task.noun),
@@ -145,7 +149,7 @@ def worked_examples(
         choose: `first` of the items, `random` by the seed, or `balanced`: likewise, the labels in turn.
         seed: of the draw.
     """
-    known = [item for item in items if item.gold in task.labels]
+    known = [item for item in items if item.gold in task.labels or (task.open and item.gold is not None)]
     if choose != "first":
         known = [known[i] for i in np.random.default_rng(seed).permutation(len(known))]
     if choose == "balanced":

@@ -12,12 +12,14 @@ from limbeck.agent.prompt import (
     COMMITTEE,
     DEFAULTS,
     MASKED,
+    OPEN_COMMITTEE,
     PAIR_COMMITTEE,
     PAIRED,
     WRITING,
     capital,
     worked_examples,
 )
+from limbeck.catalog.checkers import build_check, kind_of
 from limbeck.catalog.data import Data
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
@@ -41,7 +43,7 @@ class Agents:
 
     def workers(self, task: Task) -> list[Worker]:
         """The file's agents, or the default committee where it names none."""
-        usual = PAIR_COMMITTEE if task.pair else COMMITTEE
+        usual = PAIR_COMMITTEE if task.pair else OPEN_COMMITTEE if task.open else COMMITTEE
         sections = self._file.agents or tuple(map(AgentSection.model_validate, usual))
         return [self.worker(task, section, i) for i, section in enumerate(sections)]
 
@@ -73,9 +75,12 @@ class Agents:
             calibration=calibration,
             long_text=section.long_text,
             branches=self._models.branches(section.engine, engine) if decoder.width > 1 else BRANCHES,
+            check=None if task.open is None else build_check(task.open.checker),
         )
 
     def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
+        if (open_kind := kind_of(task)) is not None:
+            return build_decoder(section.decode, open_kind, choice=tuple, seed=self._file.data.seed)
         options = prompt.options(task)
         kind = Words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
         if section.decode.name == "gate" and not prompt.cue:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from limbeck.catalog.checkers import read_gold
 from limbeck.catalog.models import Models
 from limbeck.pool import Pool, columns, split
 from limbeck.task import Task, TaskFile
@@ -51,7 +52,7 @@ class Data:
             limit=limit,
             seed=data.seed,
         )
-        return pool if task.kind == "label" else pool.read_as(task.gold, glue=task.glue)
+        return pool if task.kind == "label" else pool.read_as(read_gold(task), glue=task.glue)
 
     def _located(self, name: str) -> tuple[Path, bool]:
         """Where a data set lies, and whether it is a built-in one."""

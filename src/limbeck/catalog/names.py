@@ -44,6 +44,7 @@ AGGREGATORS = {
     "weighted": "limbeck.aggregation.weighted:Weighted",
     "dawid-skene": "limbeck.aggregation.dawid_skene:DawidSkene",
     "opinion-pool": "limbeck.aggregation.opinion_pool:OpinionPool",
+    "linear-pool": "limbeck.aggregation.linear_pool:LinearPool",
 }
 SELECTORS = {
     "random": "limbeck.selection.random:Random",

@@ -69,7 +69,7 @@ class Workshop:
             task = self._data.task()
             pool, test = self._data.read(task)
         with self._meter.phase("load"):
-            encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
+            encoder = self._models.encoder(file.student.encoder) if file.student.encoder and not task.open else None
             selecting = self._selecting(encoder)
             distil = self._distil()
             workers = tuple(self._agents.workers(task))
@@ -87,7 +87,7 @@ class Workshop:
             accept=file.committee.accept,
             schedule=self._schedule(),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
-            teach=self._teacher(encoder, pairs=task.pair is not None),
+            teach=None if task.open else self._teacher(encoder, pairs=task.pair is not None),
             distil=distil,
             encoder=selecting,
             min_confidence=file.student.min_confidence,
@@ -104,6 +104,10 @@ class Workshop:
         Raises:
             LimbeckError: whatever is wrong with the task file, its data or its models.
         """
+        if self._file.task.kind.open is not None:
+            raise ConfigError(
+                "examples are written for labels, and an open question has none", hint="Take another kind of task."
+            )
         file, job = self._file, self.job()
         if judge in {file.synthesis.model, *(worker.model for worker in job.committee.workers)}:
             raise ConfigError(f"{judge} writes or accepts examples, so it is no judge", hint="Take another model.")
@@ -143,6 +147,7 @@ class Workshop:
             selector=(asked.strategy, resolve(SELECTORS[asked.strategy])()),
             needs=NEEDS[asked.strategy],
             stop=tuple(resolve(STOPS[name])(**section.model_dump()) for name, section in asked.stop.rules),
+            taught=self._file.task.kind.open is None,
         )
 
     def _selecting(self, encoder: Encoder | None) -> Encoder | None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from limbeck.decoding.branches import Branch
+from limbeck.decoding.base import Draw
+from limbeck.decoding.branches import Branch, of_facts
 
 # CISC's temperature: how much a surer path outweighs a less sure one.
 TEMPERATURE = 0.5
@@ -97,6 +99,29 @@ def decide(branches: Sequence[Branch], weighing: str) -> Verdict:
     mine = [i for i, branch in enumerate(branches) if branch.votes and branch.answer == winner]
     best = max(mine, key=lambda i: (_sure(branches[i]), -i))
     return Verdict(winner, {answer: mass / total for answer, mass in found.items()}, best)
+
+
+def settled(draw: Draw, fits: Callable[[str], bool]) -> Draw:
+    """An open answer among those that fit, with the log of its share of their weight as its only score.
+
+    Branches with an answer that does not fit have no vote. What was refused is kept in the trace.
+    """
+    branches = [of_facts(facts) for facts in (draw.trace or {}).get("branches", ())]
+    given = dict.fromkeys(branch.answer for branch in branches if branch.votes and branch.answer is not None)
+    refused = [answer for answer in given if not fits(answer)]
+    kept = [replace(branch, answer=None) if branch.answer in refused else branch for branch in branches]
+    verdict = decide(kept, (draw.trace or {}).get("aggregate", "sum"))
+    if verdict.answer is None or verdict.best is None:
+        reason = f"the checker refused every answer: {', '.join(refused[:5])}" if refused else draw.reason
+        return replace(draw, scores=None, answer=None, reason=reason or verdict.reason, trace=_noting(draw, refused))
+    score = math.log(max(verdict.shares[verdict.answer], LEAST))
+    rationale = kept[verdict.best].rationale
+    trace = _noting(draw, refused)
+    return replace(draw, scores=(score,), reason=None, answer=verdict.answer, rationale=rationale, trace=trace)
+
+
+def _noting(draw: Draw, refused: Sequence[str]) -> Mapping[str, Any] | None:
+    return {**(draw.trace or {}), "refused": list(refused)} if refused else draw.trace
 
 
 def _sure(branch: Branch) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.aggregation.answers import Answers
 from limbeck.aggregation.base import VoteTable
 from limbeck.committee.base import Worth
 from limbeck.evaluation import (
@@ -32,6 +33,7 @@ from limbeck.evaluation import (
     rank_agreement,
     reliability,
 )
+from limbeck.evaluation.intervals import undefined
 from limbeck.flows.verdict import chosen, on_scale
 from limbeck.flows.words import estimate, plain
 from limbeck.records import Item, Vote
@@ -75,6 +77,16 @@ class Truth:
         gold = np.array([place.get(item.gold or "", -1) for item in items], np.int64)
         return cls(tuple(items), gold, counts, undecided)
 
+    @classmethod
+    def of_answers(cls, items: Sequence[Item], answers: Answers) -> Truth:
+        """Gold of items as columns of the answers that they got."""
+        shape = (len(items), len(answers.table.labels))
+        gold = answers.columns([item.gold for item in items])
+        return cls(tuple(items), gold, np.zeros(shape, np.int64), np.zeros(len(items), np.int64))
+
+
+NO_LABELS = "an open question has no labels"
+
 
 def score(probabilities: Floats, truth: Truth, task: Task, *, on: str, seed: int) -> dict[str, Any]:
     """How right a worker is: the block that committee and student share.
@@ -90,16 +102,17 @@ def score(probabilities: Floats, truth: Truth, task: Task, *, on: str, seed: int
     gold, predicted, labels = truth.gold, chosen(task, probabilities), task.labels
     block: dict[str, Any] = {"on": on, "n": int((gold >= 0).sum())}
     block |= estimate("accuracy", accuracy(gold, predicted, rng=rng))
-    block |= estimate("macro_f1", macro_f1(gold, predicted, len(labels), rng=rng))
+    f1 = undefined(NO_LABELS) if task.open else macro_f1(gold, predicted, len(labels), rng=rng)
+    block |= estimate("macro_f1", f1)
     block |= estimate("ece", calibration_error(gold, probabilities, rng=rng, chosen=predicted))
     block["per_class"] = [
         {"label": one.label, "support": one.support, "predicted": one.predicted}
         | estimate("precision", one.precision)
         | estimate("recall", one.recall)
         | estimate("f1", one.f1)
-        for one in per_class(gold, predicted, labels, rng=rng)
+        for one in (() if task.open else per_class(gold, predicted, labels, rng=rng))
     ]
-    block["confusion"] = confusion(gold, predicted, len(labels)).tolist()
+    block["confusion"] = [] if task.open else confusion(gold, predicted, len(labels)).tolist()
     block["reliability"] = [
         {"low": one.low, "high": one.high, "count": one.count, "confidence": one.confidence}
         | ({} if one.count else {"confidence_reason": "no item in this bin"})

@@ -20,7 +20,7 @@ from limbeck.aggregation.base import tabulate
 from limbeck.errors import RunError
 from limbeck.flows.verdict import on_scale
 from limbeck.ledger import LedgerView
-from limbeck.records import Item
+from limbeck.records import Item, Label
 from limbeck.task import Task
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -91,6 +91,9 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     labels = {label.item: label for label in view.labels()}
     ids = list(labels)
+    if task.open is not None:
+        yield from _answers(view, task, labels)
+        return
     table = tabulate(view.votes(items=ids), labels=task.labels, items=ids, calibration=calibration, prior=prior)
     place = {item: row for row, item in enumerate(table.items)}
     said = on_scale(task, np.array([label.probabilities for label in labels.values()]))
@@ -108,6 +111,22 @@ def _rows(
                 f"vote:{worker}": table.labels[choice] if choice >= 0 else None
                 for worker, choice in zip(table.workers, table.choices[row].tolist(), strict=True)
             },
+        }
+
+
+def _answers(view: LedgerView, task: Task, labels: Mapping[str, Label]) -> Iterator[dict[str, Any]]:
+    """Rows of an open question, whose answers are no columns."""
+    said = {(vote.item, vote.worker): vote.label for vote in view.votes(items=labels)}
+    workers = sorted({worker for _, worker in said})
+    for item in view.items(labels):
+        label = labels[item.id]
+        yield {
+            "id": item.id,
+            "text": text_of(item, task.show),
+            "label": label.label,
+            "confidence": label.confidence,
+            "accepted": label.accepted,
+            **{f"vote:{worker}": said.get((item.id, worker)) for worker in workers},
         }
 
 

@@ -17,7 +17,7 @@ import psutil
 from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent
 from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
-from limbeck.task import Pair, Scale, Task, TaskFile
+from limbeck.task import Open, Pair, Scale, Task, TaskFile
 
 PROMPTED = (LanguageAgent, MaskedAgent, BothOrders)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
@@ -49,6 +49,7 @@ def describe(
         "kind": task.kind,
         "scale": None if task.scale is None else asdict(task.scale),
         "pair": None if task.pair is None else asdict(task.pair),
+        "open": None if task.open is None else asdict(task.open),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
@@ -81,6 +82,7 @@ def task_of(facts: Mapping[str, Any]) -> Task:
         kind=facts.get("kind", "label"),
         scale=None if scale is None else Scale(tuple(scale["values"]), scale["point"]),
         pair=None if pair is None else Pair(pair["swap"] and tuple(pair["swap"]), pair["both"]),
+        open=Open(facts["open"]["answer"]) if facts.get("open") else None,
     )
 
 

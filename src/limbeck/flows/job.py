@@ -39,6 +39,7 @@ class Schedule:
         selector: selector of the others, and its name.
         needs: the parts of `Evidence` that the selector cannot do without; while one is absent, `cold` chooses.
         stop: rules of which the first that wants to ends the rounds.
+        taught: whether a student is expected; while there is none, `cold` chooses.
     """
 
     rounds: int
@@ -47,6 +48,7 @@ class Schedule:
     selector: tuple[str, Selector]
     needs: frozenset[str] = frozenset()
     stop: tuple[Rule, ...] = ()
+    taught: bool = True
 
     def sizes(self, items: int) -> list[int]:
         """Items of each round; they sum up to `items`, and none is empty."""
@@ -72,7 +74,7 @@ class Job:
         accept: confidence from which a label is accepted.
         schedule: which items, in how many rounds.
         budget: when to stop.
-        teach: makes a teacher for a round; takes the tuning of an earlier student, or None.
+        teach: makes a teacher for a round; takes the tuning of an earlier student, or None. None: nothing is taught.
         distil: teaches the student that is kept; None: the last round's is kept.
         encoder: for selection, or None.
         min_confidence: labels below it do not teach.
@@ -90,7 +92,7 @@ class Job:
     accept: float
     schedule: Schedule
     budget: Budget
-    teach: Callable[[Any], Teacher]
+    teach: Callable[[Any], Teacher] | None
     distil: Teacher | None
     encoder: Encoder | None
     min_confidence: float

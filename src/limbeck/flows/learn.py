@@ -144,7 +144,7 @@ def choose(
         lesson.probabilities,
         # Once more is enough: where a worker still does not answer, the protocol does not want it to.
         answers={
-            item: lesson.answers[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()
+            item: lesson.counts[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()
         },
         student=student,
         note=notes.append,
@@ -169,9 +169,11 @@ def curve_point(
     elif job.test is None:
         facts |= {"accuracy": None, "accuracy_reason": "there is no test set"}
     else:
-        facts |= estimate("accuracy", accuracy(gold_indices(job, job.test.gold()), chosen(job.task, opinion), rng=rng))
+        facts |= estimate(
+            "accuracy", accuracy(gold_indices(job.task, job.test.gold()), chosen(job.task, opinion), rng=rng)
+        )
     rows = [i for i, label in enumerate(lesson.labels) if label.item in selected]
-    gold = gold_indices(job, job.pool.gold([job.pool.index(lesson.labels[i].item) for i in rows]))
+    gold = lesson.gold(job.task, job.pool.gold([job.pool.index(label.item) for label in lesson.labels]))[rows]
     given = chosen(job.task, lesson.probabilities[rows])
     facts |= estimate("committee_accuracy_selected", accuracy(gold, given, rng=rng))
     if opinion is not None and before is not None:

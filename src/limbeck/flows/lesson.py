@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.aggregation.answers import Answers, tabulate_answers
 from limbeck.aggregation.base import VoteTable, tabulate
 from limbeck.committee.base import calibrations
 from limbeck.flows.job import Job
 from limbeck.flows.verdict import chosen, sureness
 from limbeck.ledger import Ledger
 from limbeck.records import Label
+from limbeck.task import Task
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -32,16 +34,26 @@ class Lesson:
         probabilities: posterior of each item, shape [I, K].
         weights: how much each worker counted, shape [W].
         labels: the same as records.
-        answers: id of each item → how many workers answered it, also those that gave no label.
+        counts: id of each item → how many workers answered it, also those that gave no label.
         tokens: computed for all these answers.
+        answers: to an open question, which are what the table's columns stand for; None of another kind.
     """
 
     table: VoteTable
     probabilities: Floats
     weights: Floats
     labels: tuple[Label, ...]
-    answers: Mapping[str, int]
+    counts: Mapping[str, int]
     tokens: int
+    answers: Answers | None = None
+
+    def name(self, row: int, column: int) -> str:
+        """What a column of the table stands for in one of its rows."""
+        return self.table.labels[column] if self.answers is None else self.answers.said[row][column]
+
+    def gold(self, task: Task, told: Sequence[str | None]) -> Integers:
+        """Columns of the gold labels of the table's items; -1 where there is none or it is no label of the task."""
+        return gold_indices(task, told) if self.answers is None else self.answers.columns(told)
 
 
 def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
@@ -49,8 +61,13 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
     voted = {vote.item for vote in votes if vote.label is not None}
     rows = [item for item in items if item in voted]
-    table = tabulate(
-        votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
+    answers = tabulate_answers(votes, items=rows) if job.task.open else None
+    table = (
+        answers.table
+        if answers is not None
+        else tabulate(
+            votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
+        )
     )
     found = job.aggregator(table)
     best = chosen(job.task, found.probabilities)
@@ -58,19 +75,19 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     labels = tuple(
         Label(
             item=item,
-            label=job.task.labels[winner],
+            label=table.labels[winner] if answers is None else answers.said[place][winner],
             probabilities=tuple(row.tolist()),
             confidence=float(confidence),
             accepted=bool(confidence >= job.accept),
             how=job.aggregate,
         )
-        for item, winner, row, confidence in zip(rows, best, found.probabilities, sure, strict=True)
+        for place, (item, winner, row, confidence) in enumerate(zip(rows, best, found.probabilities, sure, strict=True))
     )
-    answers, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
-    return Lesson(table, found.probabilities, found.weights, labels, answers, tokens)
+    counts, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
+    return Lesson(table, found.probabilities, found.weights, labels, counts, tokens, answers)
 
 
-def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:
+def gold_indices(task: Task, gold: Sequence[str | None]) -> Integers:
     """Positions of gold labels among the task's labels; -1 where there is none or it is no label of the task."""
-    place = {label: i for i, label in enumerate(job.task.labels)}
+    place = {label: i for i, label in enumerate(task.labels)}
     return np.array([place.get(one or "", -1) for one in gold], np.int64)

@@ -19,6 +19,7 @@ import numpy as np
 from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.cases import disagreements
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
@@ -26,12 +27,13 @@ from limbeck.flows.learn import Learned, learn
 from limbeck.flows.lesson import Lesson, conclude
 from limbeck.flows.orders import orders_differ
 from limbeck.flows.summary import sentence, warnings
+from limbeck.flows.tuning import write_tuning
 from limbeck.flows.verdict import chosen
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
 from limbeck.pool import Pool
-from limbeck.records import Item, Vote
+from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
@@ -101,6 +103,8 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         # An audit of earlier labels says nothing of these.
         (folder / AUDIT).unlink(missing_ok=True)
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
+        if job.task.open is not None:
+            write_tuning(folder, ledger, job.task)
         size = _keep(learned.student, folder / STUDENT, job)
     test = list(job.test) if job.test else []
     if test:
@@ -135,7 +139,10 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
     on = "test" if test else "pool"
     pool = job.test if test and job.test else job.pool
-    truth = Truth.of([pool[item] for item in judged.table.items], labels)
+    items = [pool[item] for item in judged.table.items]
+    truth, cast = Truth.of(items, labels), votes
+    if judged.answers is not None:
+        truth, cast = Truth.of_answers(items, judged.answers), judged.answers.renamed(votes)
     committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, job.task, on=on, seed=seed)
     alike, warning = panel(judged.table, judged.probabilities, truth=truth, task=job.task, accept=job.accept, seed=seed)
     committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
@@ -144,7 +151,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
+    own = workers(judged.table, cast, truth, weights=weights, on=on, seed=seed)
     if job.task.pair and job.task.pair.both:
         there = set(judged.table.items)
         asked = [vote for vote in votes if vote.item in there]
@@ -175,7 +182,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
-        "disagreements": _disagreements(judged, truth, votes) if judged.labels else [],
+        "disagreements": disagreements(judged, truth.items, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
 
@@ -190,7 +197,7 @@ def _data(job: Job, *, truncated: int) -> dict[str, Any]:
         "empty": job.pool.notes["empty"],
         "test_items": len(job.test) if job.test else 0,
         "test_in_pool": _shared(job.pool, job.test) if job.test else 0,
-        "gold_unknown": sum(one is not None and one not in job.task.labels for one in gold),
+        "gold_unknown": 0 if job.task.open else sum(one is not None and one not in job.task.labels for one in gold),
         "truncated": truncated,
         "example_items": [{"text": "\n".join(item.fields.values()), "gold": item.gold} for item in shown],
     }
@@ -234,33 +241,6 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
 
 def _absent(*names: str, reason: str) -> dict[str, Any]:
     return dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
-
-
-def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int = 20) -> list[dict[str, Any]]:
-    """The items on which the workers disagree, the least certain first."""
-    table = judged.table
-    reasons = {(vote.item, vote.worker): vote.rationale for vote in cast if vote.rationale is not None}
-    votes = [set(row[row >= 0].tolist()) for row in table.choices]
-    split = [i for i, chosen in enumerate(votes) if len(chosen) > 1]
-    found = []
-    for i in sorted(split, key=lambda i: judged.labels[i].confidence)[:most]:
-        item, label = truth.items[i], judged.labels[i]
-        answers = [
-            {
-                "worker": name,
-                "label": table.labels[table.choices[i, w]],
-                "probabilities": table.probabilities[i, w].tolist(),
-            }
-            | ({"rationale": reasons[item.id, name][:1000]} if (item.id, name) in reasons else {})
-            for w, name in enumerate(table.workers)
-            if table.choices[i, w] >= 0
-        ]
-        text = "\n".join(item.fields.values())
-        found.append(
-            {"id": item.id, "text": text[:2000], "gold": item.gold, "label": label.label, "votes": answers}
-            | {"confidence": label.confidence}
-        )
-    return found
 
 
 def write_whole(path: Path, text: str) -> None:

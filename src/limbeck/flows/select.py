@@ -52,7 +52,7 @@ def gather(
         posterior=_beliefs(table, posterior, asked),
         taught=student.predict_proba(seen) if student else None,
         open=np.array([count < len(job.committee.workers) for count in answers.values()], dtype=np.bool_),
-        classes=len(job.task.labels),
+        classes=len(job.task.labels) or None,
         values=None if job.task.scale is None else np.array(job.task.scale.values),
         note=note,
     )
@@ -61,7 +61,7 @@ def gather(
 def ready_selector(schedule: Schedule, evidence: Evidence, student: Student | None) -> tuple[str, Selector]:
     """The schedule's selector; while there is no student or something that it needs, the one of the first round."""
     lacking = [name for name in schedule.needs if getattr(evidence, name) is None]
-    return schedule.cold if student is None or lacking else schedule.selector
+    return schedule.cold if lacking or (schedule.taught and student is None) else schedule.selector
 
 
 def _beliefs(table: VoteTable, posterior: Floats, asked: Collection[str]) -> Floats:
@@ -76,6 +76,7 @@ def _beliefs(table: VoteTable, posterior: Floats, asked: Collection[str]) -> Flo
 
 def _members(job: Job, table: VoteTable, texts: Sequence[str]) -> Floats | None:
     """Opinions of students that learned from one worker's votes each, shape [M, N, K]."""
+    assert job.teach is not None  # there is a student, so somebody teaches
     opinions = []
     for column in range(len(table.workers)):
         rows = np.flatnonzero(table.choices[:, column] >= 0)

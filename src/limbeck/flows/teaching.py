@@ -17,11 +17,14 @@ from limbeck.flows.verdict import chosen
 from limbeck.records import BETWEEN
 from limbeck.students.base import Student, Teacher
 
+NO_STUDENT = "no student answers an open question; the accepted answers are there to fine-tune a model with"
 FOLDS = 5  # of the first round's items, each held out once
 
 
 def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | None, str]:
     """A round's student, taught by the labels so far, or None and why not."""
+    if job.teach is None:
+        return None, NO_STUDENT
     return distil(job, lesson, job.teach(getattr(earlier, "tuning", None)))
 
 

@@ -16,7 +16,12 @@ Integers = npt.NDArray[np.int64]
 
 
 def chosen(task: Task, probabilities: Floats) -> Integers:
-    """Index of the label that each posterior means, [N, K] → [N]: the likeliest, or a scale's point."""
+    """Index of the label that each posterior means, [N, K] → [N]: the likeliest, or a scale's point.
+
+    The last column of an open question is no answer.
+    """
+    if task.open is not None:
+        return np.asarray(probabilities[:, :-1].argmax(axis=1))
     if task.scale is None:
         return np.asarray(probabilities.argmax(axis=1))
     return point(probabilities, np.array(task.scale.values), task.scale.point)

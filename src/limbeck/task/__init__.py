@@ -4,7 +4,7 @@ from limbeck.task.address import notice, on_this_machine
 from limbeck.task.answer import parse_label
 from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
 from limbeck.task.engine import EngineSection
-from limbeck.task.question import Pair, Scale, Task, default_instructions, render_item, turned
+from limbeck.task.question import Checker, Open, Pair, Scale, Task, default_instructions, render_item, turned
 from limbeck.task.reading import load_task, parse_decode, parse_task
 from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
@@ -27,6 +27,7 @@ __all__ = [
     "AgentSection",
     "BudgetSection",
     "CascadeSection",
+    "Checker",
     "ChoiceSection",
     "CommitteeSection",
     "CotSection",
@@ -35,6 +36,7 @@ __all__ = [
     "EngineSection",
     "ExamplesSection",
     "HeldOutSection",
+    "Open",
     "Pair",
     "PrivacySection",
     "Scale",

@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from limbeck.task.values import Section, Text, Truth, empty_section, is_null, meaning, text
+from limbeck.task.values import MaybeText, Section, Text, Truth, empty_section, is_null, meaning, text
 
 Filled = BeforeValidator(empty_section)
 Value = Annotated[float, Field(strict=True, allow_inf_nan=False), BeforeValidator(meaning)]
@@ -47,12 +47,40 @@ class PairSection(Section):
     orders: Annotated[Literal["both", "one"], BeforeValidator(text)] = "both"
 
 
+class CheckerSection(Section):
+    """What an answer must pass, exactly one: a Python function, a regular expression for all of it, or bounds."""
+
+    function: MaybeText = None
+    regex: MaybeText = None
+    bounds: Annotated[tuple[Value, Value] | None, Field(alias="range"), BeforeValidator(_nothing)] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> CheckerSection:
+        if sum(value is not None for value in (self.function, self.regex, self.bounds)) != 1:
+            raise PydanticCustomError("limbeck", "needs exactly one of function, regex and range")
+        return self
+
+
+def _checker(value: Any) -> Any:
+    if is_null(value):
+        return None
+    return {"function": value} if isinstance(value, str) else value
+
+
+class OpenSection(Section):
+    """A free answer; `answer` names its kind as `limbeck decode --answer` does."""
+
+    answer: Text = "number"
+    checker: Annotated[CheckerSection | None, BeforeValidator(_checker)] = None
+
+
 class KindSection(Section):
     """The kind of task, exactly one; `kind: ordinal` is short for `kind: {ordinal: {}}`."""
 
     label: Annotated[LabelSection | None, Filled] = None
     ordinal: Annotated[OrdinalSection | None, Filled] = None
     pair: Annotated[PairSection | None, Filled] = None
+    open: Annotated[OpenSection | None, Filled] = None
 
     @property
     def name(self) -> str:

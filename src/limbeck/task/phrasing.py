@@ -20,6 +20,8 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("task", "kind", "label"): kinds.LabelSection,
     ("task", "kind", "ordinal"): kinds.OrdinalSection,
     ("task", "kind", "pair"): kinds.PairSection,
+    ("task", "kind", "open"): kinds.OpenSection,
+    ("task", "kind", "open", "checker"): kinds.CheckerSection,
     ("data",): sections.DataSection,
     ("data", "test"): sections.HeldOutSection,
     ("agents",): sections.AgentSection,

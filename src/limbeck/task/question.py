@@ -48,20 +48,39 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Checker:
+    """What an answer must pass: a function by name, a regular expression for all of it, or bounds; one of them."""
+
+    function: str | None = None
+    regex: str | None = None
+    bounds: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What an open question asks for: a kind of answer by name, and what checks it."""
+
+    answer: str
+    checker: Checker | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """One question over a fixed set of labels.
+    """One question, most often over a fixed set of labels.
 
     Attributes:
         name: short name.
-        labels: the possible answers, length K; their order is the order of every array over labels.
+        labels: the possible answers, length K; their order is the order of every array over labels. An open question
+            has none.
         descriptions: what each label means, or None, length K.
         instructions: what the worker is told.
         show: names of the fields that are shown, in this order.
         noun: the word for one text, such as "review".
         aspect: the word for what the labels tell of it, such as "sentiment".
-        kind: label, ordinal or pair.
+        kind: label, ordinal, pair or open.
         scale: of an ordinal task.
         pair: of a task about pairs, which shows two fields.
+        open: of an open question.
     """
 
     name: str
@@ -74,6 +93,7 @@ class Task:
     kind: str = "label"
     scale: Scale | None = None
     pair: Pair | None = None
+    open: Open | None = None
 
     @classmethod
     def of(cls, task_file: TaskFile, columns: Sequence[str] | None = None) -> Task:
@@ -101,6 +121,7 @@ class Task:
             kind=section.kind.name,
             scale=_scale(task_file),
             pair=_pair(task_file),
+            open=_open(task_file),
         )
 
     @property
@@ -134,6 +155,13 @@ def _pair(task_file: TaskFile) -> Pair | None:
     return Pair(swap if section.symmetric or section.swap else None, section.orders == "both")
 
 
+def _open(task_file: TaskFile) -> Open | None:
+    section = task_file.task.kind.open
+    if section is None:
+        return None
+    return Open(section.answer, Checker(**section.checker.model_dump()) if section.checker else None)
+
+
 def _shown(task_file: TaskFile, columns: Sequence[str] | None) -> tuple[str, ...]:
     if columns is None or "text" in columns:
         return ("text",)
@@ -147,7 +175,9 @@ def _shown(task_file: TaskFile, columns: Sequence[str] | None) -> tuple[str, ...
 
 
 def default_instructions(labels: Mapping[str, str | None], what: str = "the text") -> str:
-    """Instructions made from labels and their descriptions; `what` is labelled."""
+    """Instructions made from labels and their descriptions; `what` is labelled. Without labels it is a question."""
+    if not labels:
+        return "Answer the question."
     if not any(labels.values()):
         return f"Decide which of these labels fits {what} best: {', '.join(labels)}."
     lines = [f"- {label}: {about.strip()}" if about else f"- {label}" for label, about in labels.items()]

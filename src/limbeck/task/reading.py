@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from limbeck.errors import ConfigError
-from limbeck.task.decode import DecodeSection, short_form
+from limbeck.task.decode import CotSection, DecodeSection, short_form
 from limbeck.task.document import LARGEST, MOST_PROBLEMS, Node, Problem, plain, read_document
 from limbeck.task.phrasing import shape_problem
 from limbeck.task.relations import missing_files, relations, unknown_names
@@ -107,7 +107,7 @@ def _validated(root: Node, problems: list[Problem], source: str) -> TaskFile:
         found = [shape_problem(root, detail) for detail in error.errors(include_url=False)[:MOST_PROBLEMS]]
         # What stands under a refused tag or alias is wrong already; its shape is no second problem.
         raise _error(source, [*problems, *(one for one in found if one is not None)]) from None
-    return _named(task_file, source).read_from(source, root)
+    return _suited(_named(task_file, source)).read_from(source, root)
 
 
 def _named(task_file: TaskFile, source: str) -> TaskFile:
@@ -128,6 +128,23 @@ def _named(task_file: TaskFile, source: str) -> TaskFile:
             taken.add(name)
         agents.append(agent.model_copy(update={"name": name}))
     return task_file.model_copy(update={"task": task, "agents": tuple(agents)})
+
+
+def _suited(task_file: TaskFile) -> TaskFile:
+    """Other defaults where the usual ones serve labels only: an open question has none."""
+    if task_file.task.kind.open is None:
+        return task_file
+    committee, selection = task_file.committee, task_file.selection
+    if "aggregate" not in committee.model_fields_set:
+        committee = committee.model_copy(update={"aggregate": "linear-pool"})
+    if "strategy" not in selection.model_fields_set:
+        selection = selection.model_copy(update={"strategy": "random"})
+    writing = DecodeSection(cot=CotSection())
+    agents = task_file.agents and tuple(
+        agent if "decode" in agent.model_fields_set else agent.model_copy(update={"decode": writing})
+        for agent in task_file.agents
+    )
+    return task_file.model_copy(update={"committee": committee, "selection": selection, "agents": agents})
 
 
 def _slug(text: str, default: str) -> str:

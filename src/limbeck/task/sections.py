@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
@@ -39,7 +39,9 @@ def _at_least_one(value: Any) -> Any:
 
 
 def _labels(value: Any) -> Any:
-    """Labels as a list or a mapping → label to description, in the order given."""
+    """Labels as a list or a mapping → label to description, in the order given; None: an open question has none."""
+    if value is None:
+        return {}
     if isinstance(value, list):
         pairs: list[tuple[str | int, Any, Any]] = [(i, label, None) for i, label in enumerate(value)]
     elif isinstance(value, dict):
@@ -88,6 +90,13 @@ class TaskSection(Section):
     show: Annotated[tuple[Text, ...] | None, AfterValidator(_at_least_one)] = None
     noun: MaybeText = None
     aspect: MaybeText = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _open(cls, told: Any) -> Any:
+        """Labels are required, but for an open question."""
+        kind = told.get("kind") if isinstance(told, dict) else None
+        return {"labels": None, **told} if kind == "open" or (isinstance(kind, dict) and "open" in kind) else told
 
 
 class HeldOutSection(Section):

@@ -5,14 +5,20 @@ Knows nothing of YAML or of how the parts work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from limbeck.task.kinds import OrdinalSection, PairSection, numbers
+from limbeck.task.kinds import OpenSection, OrdinalSection, PairSection, numbers
 from limbeck.task.phrasing import nearest
 from limbeck.task.taskfile import TaskFile
 
 Finding = tuple[tuple[str | int, ...], str]
+
+# What serves open questions.
+ANSWERS = ("number", "yes-no", "option", "phrase", "pattern")
+OPEN_AGGREGATES = ("linear-pool", "majority", "weighted")
+OPEN_STRATEGIES = ("random", "k-centre", "k-means", "typiclust", "probcover")
 
 
 def served(task_file: TaskFile) -> Iterator[Finding]:
@@ -23,6 +29,8 @@ def served(task_file: TaskFile) -> Iterator[Finding]:
         yield from _ordinal(task_file, kind.ordinal)
     if kind.pair is not None:
         yield from _pair(task_file, kind.pair)
+    if kind.open is not None:
+        yield from _open(task_file, kind.open)
     if kind.ordinal is None and task_file.selection.strategy == "variance":
         yield ("selection", "strategy"), f"variance needs labels that are numbers: kind ordinal, not {kind.name}"
 
@@ -67,6 +75,48 @@ def _pair(task_file: TaskFile, pair: PairSection) -> Iterator[Finding]:
                 ("agents", i, "encoder"),
                 "compares one text with what the labels mean, and the label of a pair is about two texts",
             )
+
+
+def _open(task_file: TaskFile, question: OpenSection) -> Iterator[Finding]:
+    name, _, told = question.answer.partition(":")
+    if name not in ANSWERS or (name == "pattern" and not told):
+        yield ("task", "kind", "open", "answer"), f"{name!r} is no kind of answer; known: {', '.join(ANSWERS)}"
+    for path, regex in ((("answer",), told if name == "pattern" else ""), (("checker", "regex"), _regex(question))):
+        try:
+            re.compile(regex)
+        except re.error as error:
+            yield ("task", "kind", "open", *path), f"is no regular expression: {error}"
+    if question.checker is not None and question.checker.bounds is not None:
+        low, high = question.checker.bounds
+        if low > high:
+            yield ("task", "kind", "open", "checker", "range"), f"begins above its end: {low:g} > {high:g}"
+    if task_file.task.labels:
+        yield ("task", "labels"), "an open question has none; to choose among labels, take another kind"
+    if (aggregate := task_file.committee.aggregate) not in OPEN_AGGREGATES:
+        why = f"{aggregate} learns how workers treat each label, and an open question has none"
+        yield ("committee", "aggregate"), f"{why}; take {', '.join(OPEN_AGGREGATES)}"
+    if task_file.committee.protocol != "vote":
+        yield ("committee", "protocol"), f"{task_file.committee.protocol} serves labels only; take vote"
+    if task_file.committee.prior is not None:
+        yield ("committee", "prior"), "means nothing to an open question"
+    if (strategy := task_file.selection.strategy) not in OPEN_STRATEGIES:
+        why = f"{strategy} needs a student's doubt, and no student answers an open question"
+        yield ("selection", "strategy"), f"{why}; take {', '.join(OPEN_STRATEGIES)}"
+    if task_file.selection.stop.rules:
+        yield ("selection", "stop"), "looks at a student, and none answers an open question"
+    if "kind" in task_file.student.model_fields_set:
+        yield ("student", "kind"), "no student answers an open question; the accepted answers are in tuning.jsonl"
+    for i, agent in enumerate(task_file.agents or ()):
+        if agent.encoder is not None:
+            yield ("agents", i, "encoder"), "compares a text with labels, and an open question has none"
+        elif agent.engine == "masked":
+            yield ("agents", i, "engine"), "a masked model scores labels, and an open question has none"
+        elif agent.decode.name in ("choice", "gate"):
+            yield ("agents", i, "decode"), f"{agent.decode.name} scores labels, and an open question has none; take cot"
+
+
+def _regex(question: OpenSection) -> str:
+    return question.checker.regex or "" if question.checker else ""
 
 
 def _ascending(values: Sequence[float]) -> bool:
