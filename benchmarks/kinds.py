@@ -20,16 +20,21 @@ import numpy as np
 import yaml
 
 from limbeck.agent.orders import DIFFER
-from limbeck.agent.prompt import COMMITTEE, PAIR_COMMITTEE
+from limbeck.agent.prompt import COMMITTEE, OPEN_COMMITTEE, PAIR_COMMITTEE, SEVERAL_COMMITTEE
 from limbeck.aggregation.base import tabulate
+from limbeck.aggregation.units import tabulate_units
 from limbeck.assets.store import Store
 from limbeck.catalog import NAMES, Workshop
+from limbeck.committee.base import calibrations
 from limbeck.evaluation import accuracy, mean_absolute_error, ordinal_alpha, point, quadratic_kappa, rank_agreement
+from limbeck.evaluation.intervals import Booleans, mean_estimate
+from limbeck.evaluation.sets import hamming_loss, macro_f1_of_sets, micro_f1
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.evaluate import Truth
 from limbeck.flows.job import Job, silent
 from limbeck.flows.lesson import conclude
-from limbeck.flows.verdict import on_scale
+from limbeck.flows.several import applies_of
+from limbeck.flows.verdict import chosen, on_scale
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.task import parse_task
@@ -98,6 +103,61 @@ def of_pairs(job: Job, ledger: Ledger) -> dict[str, Any]:
     return found
 
 
+def of_answers(job: Job, ledger: Ledger) -> dict[str, Any]:
+    """Exact match, how many were answered, and what accepting the surer half is worth."""
+    judged = conclude(job, ledger, list(job.pool.ids))
+    items = [job.pool[one] for one in judged.table.items]
+    assert judged.answers is not None
+    gold = Truth.of_answers(items, judged.answers).gold
+    given = chosen(job.task, judged.probabilities)
+    sure = np.array([label.confidence for label in judged.labels])
+    surest = np.argsort(-sure, kind="stable")[: len(sure) // 2]
+    right = (gold == given).sum() / len(job.pool)
+    return {
+        "right of all": round(float(right), 3),
+        "answered": len(judged.labels),
+        "right of answered": told(accuracy(gold, given, rng=rng())),
+        "right of the surer half": told(accuracy(gold[surest], given[surest], rng=rng())),
+    }
+
+
+def of_sets(job: Job, ledger: Ledger) -> dict[str, Any]:
+    """Each agent and the committee, with thresholds found in the three ways; F1 without and with any calibration."""
+    assert job.task.several is not None
+    items = list(job.pool.ids)
+    wanted, known = applies_of(job.task, job.pool.gold())
+    names = [worker.name for worker in job.committee.workers]
+    votes = [vote for vote in ledger.votes(items=items) if vote.worker in names]
+    found: dict[str, Any] = {"labels per text in gold": float(wanted[known].sum(axis=1).mean())}
+    everything = wanted[known]
+    found["every label for every text"] = {"micro-F1": told(micro_f1(everything, np.ones_like(everything), rng=rng()))}
+    for cut in ("f1", "prior", 0.5):
+        shares = {"labels": job.task.labels, "items": items, "shares": job.task.several.shares, "cut": cut}
+        for who in ([name] for name in names):
+            own = [vote for vote in votes if vote.worker in who]
+            for method in ("none", "batch"):
+                units = tabulate_units(own, calibration=dict.fromkeys(who, method), **shares)
+                marginals, _ = units.aggregate(job.aggregator)
+                found[f"{who[0]}, threshold {cut}, calibration {method}"] = scored(
+                    everything, (marginals >= units.thresholds(marginals))[known]
+                )
+        units = tabulate_units(votes, calibration=calibrations(job.committee), **shares)
+        marginals, _ = units.aggregate(job.aggregator)
+        given = marginals >= units.thresholds(marginals)
+        found[f"committee, threshold {cut}"] = scored(everything, given[known])
+    return found
+
+
+def scored(wanted: Booleans, given: Booleans) -> dict[str, str]:
+    """The measures of sets of labels."""
+    return {
+        "whole sets": told(mean_estimate((wanted == given).all(axis=1).astype(np.float64), rng=rng())),
+        "micro-F1": told(micro_f1(wanted, given, rng=rng())),
+        "macro-F1": told(macro_f1_of_sets(wanted, given, rng=rng())),
+        "Hamming loss": told(hamming_loss(wanted, given, rng=rng())),
+    }
+
+
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
@@ -138,15 +198,43 @@ data: {pool: rte.csv, gold: label}
 """
 
 
+def open_question(data: Path, work: Path, model: str | None) -> dict[str, Any]:
+    """One-step word problems (SVAMP, Patel et al. 2021), the first 100, by CoT-decoding."""
+    source = work.parent / "svamp.csv"
+    rows = json.loads((data / "svamp" / "SVAMP.json").read_text(encoding="utf-8"))[:100]
+    with source.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["question", "answer"])
+        writer.writerows([f"{row['Body'].strip().rstrip('.')}. {row['Question']}", row["Answer"]] for row in rows)
+    return asked(SVAMP + agents(model, OPEN_COMMITTEE), source, work, of_answers)
+
+
+SVAMP = """\
+task: {kind: {open: {answer: number, checker: {range: [0, 1000000]}}}, show: [question]}
+data: {pool: svamp.csv, gold: answer}
+"""
+
+
+def several(_: Path, work: Path, model: str | None) -> dict[str, Any]:
+    """Sixty messages of customers with up to three of four labels, written for limbeck."""
+    text = (EXAMPLES / "messages.yaml").read_text(encoding="utf-8")
+    return asked(text + agents(model, SEVERAL_COMMITTEE), EXAMPLES / "messages.yaml", work, of_sets)
+
+
 def agents(model: str | None, usual: Sequence[Mapping[str, str]] = COMMITTEE) -> str:
     """The default committee, or its language models with another model."""
     if model is None:
         return ""
-    told = [dict(agent) | {"model": model} for agent in usual if "model" in agent]
+    told: list[dict[str, str]] = [dict(agent) | {"model": model} for agent in usual if "model" in agent]
     return yaml.safe_dump({"agents": told}, sort_keys=False)
 
 
-KINDS: dict[str, Callable[[Path, Path, str | None], dict[str, Any]]] = {"ordinal": ordinal, "pair": pair}
+KINDS: dict[str, Callable[[Path, Path, str | None], dict[str, Any]]] = {
+    "ordinal": ordinal,
+    "pair": pair,
+    "open": open_question,
+    "labels": several,
+}
 
 
 def main() -> None:

@@ -28,6 +28,9 @@ MEANINGS = {
     "task.kind.open.checker.function": "`package.module:function`, called with an item's fields and an answer.",
     "task.kind.open.checker.regex": "A regular expression for the whole answer.",
     "task.kind.open.checker.range": "The least and the greatest number that may stand.",
+    "task.kind.labels": "Any number of labels for a text: [several labels](../how-to/kinds-of-task.md#several-labels).",
+    "task.kind.labels.each": "How many labels a text has on average, where `committee.prior` does not say it.",
+    "task.kind.labels.threshold": "From which probability a label is given: see there.",
     "task.instructions": "What every language model is told. Left out: made from the labels and their descriptions.",
     "task.labels": "The possible answers, at least two, in the order of every table. A description helps the workers. "
     "An open question has none.",
@@ -201,9 +204,10 @@ SHAPES = {
     "task.kind": "a kind's name, or `{name: {…}}`",
     "task.kind.ordinal.values": "mapping from label to number, or `null`",
     "task.kind.pair.swap": "mapping from label to label, or `null`",
+    "task.kind.labels.threshold": "`f1`, `prior`, or a number between 0 and 1",
     "task.kind.open.checker": "mapping, `package.module:function`, or `null`",
     "task.kind.open.checker.range": "two numbers, or `null`",
-    **dict.fromkeys((f"task.kind.{kind}" for kind in ("label", "ordinal", "pair", "open")), "mapping"),
+    **dict.fromkeys((f"task.kind.{kind}" for kind in ("label", "ordinal", "pair", "open", "labels")), "mapping"),
     "task.show": "list of column names, or `null`",
     "data.test": "path, built-in name, `{share: …}`, `{items: …}` or `null`",
     "agents": "list of agents, or `null`",
@@ -219,7 +223,7 @@ SHAPES = {
     **{
         f"agents.decode.{name}": "mapping" for name in (*_DECODERS, "gate.cot", "nucleus.form", "self_consistency.form")
     },
-    "committee.prior": "`uniform`, or mapping from label to share that sums to 1",
+    "committee.prior": "`uniform`, or mapping from label to share that sums to 1 (not of several labels)",
     "selection.stop": "`none`, a [rule](catalogue.md#rules-that-end-the-rounds), or mapping from rules to settings",
     **dict.fromkeys(("selection.stop.stability", "selection.stop.plateau", "selection.stop.cost"), "mapping"),
     **dict.fromkeys(("task", "data", "committee", "selection", "student", "budget", "privacy", "synthesis"), "mapping"),

@@ -30,7 +30,7 @@ from limbeck.flows.init import init as draft
 from limbeck.flows.job import silent
 from limbeck.flows.plan import plan as make_plan
 from limbeck.flows.predict import predict as label_texts
-from limbeck.flows.run import FACTS, STUDENT, finished, reopen
+from limbeck.flows.run import FACTS, STUDENT, THRESHOLDS, finished, reopen
 from limbeck.flows.run import run as do_run
 from limbeck.flows.status import status as look
 from limbeck.ledger import Ledger, repair
@@ -248,12 +248,13 @@ def export(folder: Path, kind: str, out: console.Console) -> None:
 def predict(folder: Path, texts: Path, target: Path | None, out: console.Console) -> None:
     """Label new texts with the run's student; needs no language model."""
     with Ledger.read(folder) as view:
-        facts = view.meta(FACTS)
+        facts, cut = view.meta(FACTS), view.meta(THRESHOLDS)
     if facts is None or not (folder / STUDENT).is_dir():
         raise RunError(f"{folder}: there is no student here", hint="limbeck run task.yaml makes one.")
     student = open_student(folder / STUDENT, facts["student"], encoder=facts["encoder"], store=Store(), say=out.say)
     with console.writing(target) as stream:
-        count = label_texts(student, texts, stream, task=task_of(facts), as_json=target is None and out.as_json)
+        as_json = target is None and out.as_json
+        count = label_texts(student, texts, stream, task=task_of(facts), as_json=as_json, thresholds=cut)
     if target is not None:
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 

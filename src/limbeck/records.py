@@ -5,7 +5,7 @@ Knows nothing of files, models or any other part of the package.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from typing import Any
 PERSON = "person:"
 # What stands between the two texts of a pair where both are one string, as students read them.
 BETWEEN = "\n\x1e\n"
+# How a set of labels is written as one: joined, or as none.
+AND, NOTHING = "|", "(none)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +116,8 @@ class Label:
     confidence: float
     accepted: bool
     how: str
+
+
+def set_name(labels: Sequence[str], applies: Iterable[bool]) -> str:
+    """A set of labels as one name, such as `a|b`, in the order of the labels."""
+    return AND.join(label for label, one in zip(labels, applies, strict=True) if one) or NOTHING

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
-from limbeck.records import Item, Vote
+from limbeck.records import Item, Vote, set_name
 from limbeck.task import Task, render_item
 
 # No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
@@ -74,6 +74,13 @@ class Worker(Protocol):
             EngineError: when the engine cannot answer this batch.
         """
         ...
+
+
+def said(task: Task, scores: Sequence[float]) -> str:
+    """The label that raw scores mean: the highest, or the set of those above even odds."""
+    if task.several is not None:
+        return set_name(task.labels, (one > 0 for one in scores))
+    return task.labels[max(range(len(scores)), key=lambda place: scores[place])]
 
 
 def batches(questions: Sequence[Question], width: int = 1, *, branches: int = BRANCHES) -> list[Batch]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question, batches, shown
+from limbeck.agent.base import Batch, Question, batches, said, shown
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.decoding.voting import settled
@@ -67,6 +67,8 @@ class LanguageAgent:
         self._engine, self._decoder, self.branches = engine, decoder, branches
         self.calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
+        if task.several is not None:  # what comes behind the text is asked for each label, by the decoder
+            self._after = engine.tokenizer.encode("\n")
         self._lead = prompt.lead
         self.style = prompt.style
         self._room = engine.context - len(self._before) - len(self._after) - decoder.reach
@@ -110,7 +112,7 @@ class LanguageAgent:
             draw = settled(draw, lambda answer: self._check is None or self._check(question.item.fields, answer))
             label = draw.answer
         else:
-            label = None if draw.scores is None else self._task.labels[int(np.argmax(draw.scores))]
+            label = None if draw.scores is None else said(self._task, draw.scores)
         return Vote(
             key=question.key,
             item=question.item.id,

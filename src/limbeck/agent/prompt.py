@@ -29,6 +29,9 @@ WRITING = {
 }
 # Wordings for pairs, whose texts stand under their columns' names, where the task file gives none.
 PAIRED = {CHAT: "{text}", PLAIN: "{instructions}\n\n{text}", MASKED: "{text}"}
+# Where each label is asked about by itself: the question behind the text, by style.
+ASKED = {CHAT: "Does {label} apply to this {noun}?", PLAIN: "\nQuestion: Does {label} apply to this {noun}?"}
+SEVERAL_CUES = {CHAT: "", PLAIN: "Answer:"}
 # The agents of a task file that names none: one small model asked in unlike ways.
 COMMITTEE: tuple[dict[str, str], ...] = (
     {"name": "plain", "model": "smollm2-135m-instruct", "style": PLAIN},
@@ -51,6 +54,8 @@ PAIR_COMMITTEE: tuple[dict[str, str], ...] = (
 OPEN_COMMITTEE: tuple[dict[str, str], ...] = (
     {"name": "chat", "model": "smollm2-135m-instruct", "style": CHAT, "decode": "cot"},
 )
+# The same for several labels.
+SEVERAL_COMMITTEE: tuple[dict[str, str], ...] = (COMMITTEE[0], *PAIR_COMMITTEE[-1:], *COMMITTEE[-1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,14 @@ class Prompt:
         words = dict(self.label_words)
         lead = " " if self.cue else ""
         return [lead + words.get(label, label) for label in task.labels]
+
+    def questions(self, task: Task) -> list[str]:
+        """What asks for each label behind the text, where each is asked about by itself."""
+        named = [
+            f'the label "{label}"' + (f" ({about.strip()})" if about else "")
+            for label, about in zip(task.labels, task.descriptions, strict=True)
+        ]
+        return [ASKED[self.style].replace("{label}", name).replace("{noun}", task.noun) for name in named]
 
     def messages(self, task: Task) -> list[Message]:
         """The conversation with a hole for the text; the last message is what the assistant has begun to say."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from limbeck.agent.base import Batch, Question
+from limbeck.agent.base import Batch, Question, said
 from limbeck.encoder import Encoder
 from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
@@ -54,13 +54,15 @@ class SimilarityAgent:
         anchors = self._encoder.encode(self._anchors)
         vectors = self._encoder.encode([render_item(self._task, question.item) for question in batch])
         scores = SCALE * (vectors @ anchors.T).astype(float)
+        if self._task.several is not None:
+            scores -= scores.mean(axis=1, keepdims=True)  # even odds: as near to a label as to others
         spent = Usage(seconds=(time.perf_counter() - begun) / len(batch))
         return [
             Vote(
                 key=question.key,
                 item=question.item.id,
                 worker=self.name,
-                label=self._task.labels[int(row.argmax())],
+                label=said(self._task, row.tolist()),
                 scores=tuple(row.tolist()),
                 flags=question.flags,
                 usage=spent,

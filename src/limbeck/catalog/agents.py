@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
+from limbeck.agent.language import frame
 from limbeck.agent.prompt import (
     COMMITTEE,
     DEFAULTS,
@@ -15,6 +16,8 @@ from limbeck.agent.prompt import (
     OPEN_COMMITTEE,
     PAIR_COMMITTEE,
     PAIRED,
+    SEVERAL_COMMITTEE,
+    SEVERAL_CUES,
     WRITING,
     capital,
     worked_examples,
@@ -23,7 +26,7 @@ from limbeck.catalog.checkers import build_check, kind_of
 from limbeck.catalog.data import Data
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
-from limbeck.catalog.names import DECODERS, resolve
+from limbeck.catalog.names import CHECKLIST, DECODERS, resolve
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
 from limbeck.task import AgentSection, Task, TaskFile
@@ -43,7 +46,8 @@ class Agents:
 
     def workers(self, task: Task) -> list[Worker]:
         """The file's agents, or the default committee where it names none."""
-        usual = PAIR_COMMITTEE if task.pair else OPEN_COMMITTEE if task.open else COMMITTEE
+        kinds = {"pair": PAIR_COMMITTEE, "open": OPEN_COMMITTEE, "labels": SEVERAL_COMMITTEE}
+        usual = kinds.get(task.kind, COMMITTEE)
         sections = self._file.agents or tuple(map(AgentSection.model_validate, usual))
         return [self.worker(task, section, i) for i, section in enumerate(sections)]
 
@@ -81,6 +85,8 @@ class Agents:
     def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
         if (open_kind := kind_of(task)) is not None:
             return build_decoder(section.decode, open_kind, choice=tuple, seed=self._file.data.seed)
+        if task.several is not None:
+            return self._checklist(task, prompt, engine)
         options = prompt.options(task)
         kind = Words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
         if section.decode.name == "gate" and not prompt.cue:
@@ -94,11 +100,21 @@ class Agents:
 
         return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
 
+    def _checklist(self, task: Task, prompt: Prompt, engine: Any) -> Any:
+        """Yes or no for each label, behind the text that all of these questions share."""
+        encode = engine.tokenizer.encode
+        _, after = frame(engine, prompt, task)
+        lead = " " if prompt.cue else ""
+        answer = resolve(DECODERS["choice"])([encode(lead + word) for word in ("Yes", "No")], end=engine.tokenizer.end)
+        return resolve(CHECKLIST)([[*encode(question), *after] for question in prompt.questions(task)], answer)
+
     def _prompt(self, task: Task, section: AgentSection) -> Prompt:
         style = MASKED if section.engine == MASKED else section.style
         wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
         if task.pair:
             wording = PAIRED[style]
+        if task.several:
+            cue = SEVERAL_CUES[style]
         return Prompt(
             style=style,
             wording=section.wording or wording,

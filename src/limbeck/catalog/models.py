@@ -6,13 +6,25 @@ Knows nothing of tasks or of agents.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, TRUNK, WIDTH, resolve
+from limbeck.catalog.names import (
+    EACH,
+    ENGINES,
+    EXPORTED,
+    EXPORTER,
+    FOLDERS,
+    LOADERS,
+    ONE_VS_REST,
+    TRUNK,
+    WIDTH,
+    resolve,
+)
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
@@ -129,6 +141,10 @@ def open_student(folder: Path, kind: str, *, encoder: str | None, store: Store, 
     Raises:
         ConfigError: for a kind that is not known here.
     """
+    if kind == ONE_VS_REST:
+        load = partial(open_student, kind="linear", encoder=encoder, store=store, say=say)
+        several: Student = resolve(EACH)(folder, load)
+        return several
     if kind not in LOADERS:
         raise ConfigError(f"{folder}: a student of kind {kind!r} is not known here", hint="Is limbeck too old for it?")
     built = build_encoder(encoder, store, say=say) if encoder else None

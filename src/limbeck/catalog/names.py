@@ -19,6 +19,7 @@ ENGINES = {
     "server": "limbeck.engines.service:connect",
 }
 FOLDERS = {"transformers", "masked"}
+CHECKLIST = "limbeck.decoding.checklist:Checklist"
 GRAMMAR = "limbeck.decoding.grammar:Grammar"
 WIDTH = "limbeck.engines.width:remembered"
 EXPORTED, EXPORTER = "limbeck.engines.exported:load", "limbeck.engines.exporting:exported"
@@ -92,6 +93,7 @@ LOADERS = {
     "linear": "limbeck.students.linear:load_student",
     "encoder": "limbeck.students.encoder:load_student",
 }
+ONE_VS_REST, EACH = "one-vs-rest", "limbeck.students.one_vs_rest:load_students"
 TRUNK = "limbeck.engines.trunk:load"
 PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
 # Task-file key → the names that may stand there, for `task.load_task`.

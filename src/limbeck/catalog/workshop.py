@@ -37,6 +37,7 @@ from limbeck.flows.facts import describe
 from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
+from limbeck.students.one_vs_rest import OneVsRestTeacher
 from limbeck.task import AgentSection, CascadeSection, Task, TaskFile, unknown_names
 
 
@@ -73,7 +74,11 @@ class Workshop:
             selecting = self._selecting(encoder)
             distil = self._distil()
             workers = tuple(self._agents.workers(task))
-        prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
+        prior = (
+            None
+            if file.committee.prior is None or task.several
+            else [file.committee.prior[label] for label in task.labels]
+        )
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
         committee = self._committee(workers, task, aggregator=aggregator, prior=prior)
         return Job(
@@ -87,7 +92,7 @@ class Workshop:
             accept=file.committee.accept,
             schedule=self._schedule(),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
-            teach=None if task.open else self._teacher(encoder, pairs=task.pair is not None),
+            teach=None if task.open else self._teacher(encoder, task),
             distil=distil,
             encoder=selecting,
             min_confidence=file.student.min_confidence,
@@ -104,9 +109,10 @@ class Workshop:
         Raises:
             LimbeckError: whatever is wrong with the task file, its data or its models.
         """
-        if self._file.task.kind.open is not None:
+        if (kind := self._file.task.kind.name) in ("open", "labels"):
             raise ConfigError(
-                "examples are written for labels, and an open question has none", hint="Take another kind of task."
+                f"examples are written for one label of a list, and this task is of kind {kind}",
+                hint="Take another kind of task.",
             )
         file, job = self._file, self.job()
         if judge in {file.synthesis.model, *(worker.model for worker in job.committee.workers)}:
@@ -168,15 +174,18 @@ class Workshop:
             committee = kind(workers, **about, **dict(section.cascade or CascadeSection()))
         return committee
 
-    def _teacher(self, encoder: Encoder | None, *, pairs: bool) -> Callable[[Any], Teacher]:
+    def _teacher(self, encoder: Encoder | None, task: Task) -> Callable[[Any], Teacher]:
         """Of the rounds' student: quick, whatever kind is kept in the end."""
         kind = resolve(STUDENTS["linear"])
 
         def teach(tuning: Any) -> Teacher:
-            teacher: Teacher = kind(encoder, tuning=tuning, pairs=pairs)
+            teacher: Teacher = kind(encoder, tuning=tuning, pairs=task.pair is not None)
             return teacher
 
-        return teach
+        def teach_each(tuning: Any) -> Teacher:
+            return OneVsRestTeacher(teach, tuning=tuning)
+
+        return teach_each if task.several else teach
 
     def _distil(self) -> Teacher | None:
         """Of the student that is kept; None where that is the last round's."""

@@ -81,12 +81,19 @@ class Choice:
 
     def __call__(self, engine: Engine | Remote, bodies: Sequence[Sequence[int]]) -> list[Draw]:
         """Log-probability of every option after each prompt; see `Decoder.__call__`."""
+        return self.after(engine, bodies)
+
+    def after(
+        self, engine: Engine | Remote, bodies: Sequence[Sequence[int]], owners: Sequence[int] | None = None
+    ) -> list[Draw]:
+        """The same behind rows that the engine holds: `owners` says which one each body continues; None = the first."""
         count = len(bodies)
+        behind = [0] * count if owners is None else list(owners)
         if isinstance(engine, Remote):
-            engine.hold(bodies, [0] * count)
+            engine.hold(bodies, behind)
             return [_draw(row, len(body)) for row, body in zip(engine.score(self._paths), bodies, strict=True)]
         scores = np.zeros((count, self._size))
-        self._credit(scores, engine.extend(bodies, [0] * count), self._depths[0])
+        self._credit(scores, engine.extend(bodies, behind), self._depths[0])
         for above, nodes in zip(self._depths, self._depths[1:], strict=False):
             rows = [[node.path[-1]] for _ in bodies for node in nodes]
             parents = [b * len(above) + node.parent for b in range(count) for node in nodes]

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from limbeck.aggregation.base import tabulate
+from limbeck.aggregation.units import tabulate_units
 from limbeck.errors import RunError
 from limbeck.flows.verdict import on_scale
 from limbeck.ledger import LedgerView
-from limbeck.records import Item, Label
+from limbeck.records import AND, Item, Label
 from limbeck.task import Task
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -94,6 +95,9 @@ def _rows(
     if task.open is not None:
         yield from _answers(view, task, labels)
         return
+    if task.several is not None:
+        yield from _sets(view, task, calibration, labels)
+        return
     table = tabulate(view.votes(items=ids), labels=task.labels, items=ids, calibration=calibration, prior=prior)
     place = {item: row for row, item in enumerate(table.items)}
     said = on_scale(task, np.array([label.probabilities for label in labels.values()]))
@@ -127,6 +131,30 @@ def _answers(view: LedgerView, task: Task, labels: Mapping[str, Label]) -> Itera
             "confidence": label.confidence,
             "accepted": label.accepted,
             **{f"vote:{worker}": said.get((item.id, worker)) for worker in workers},
+        }
+
+
+def _sets(
+    view: LedgerView, task: Task, calibration: Mapping[str, str], labels: Mapping[str, Label]
+) -> Iterator[dict[str, Any]]:
+    """Rows of several labels: the set, each label by itself, and each worker's set after calibration."""
+    assert task.several is not None
+    votes, several = [vote for vote in view.votes(items=labels) if not vote.of_person], task.several
+    told: dict[str, Any] = {"labels": task.labels, "shares": several.shares, "cut": several.cut}
+    units = tabulate_units(votes, items=list(labels), calibration=calibration, **told)
+    said = {(vote.item, vote.worker): vote.label for vote in units.sets()}
+    for item in view.items(labels):
+        label = labels[item.id]
+        given = set((label.label or "").split(AND))
+        yield {
+            "id": item.id,
+            "text": text_of(item, task.show),
+            "label": label.label,
+            "confidence": label.confidence,
+            "accepted": label.accepted,
+            **{f"is:{name}": name in given for name in task.labels},
+            **{f"p:{name}": share for name, share in zip(task.labels, label.probabilities, strict=True)},
+            **{f"vote:{worker}": said.get((item.id, worker)) for worker in units.tables[0].workers},
         }
 
 

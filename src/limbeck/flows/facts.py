@@ -17,12 +17,15 @@ import psutil
 from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent
 from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
-from limbeck.task import Open, Pair, Scale, Task, TaskFile
+from limbeck.task import Open, Pair, Scale, Several, Task, TaskFile
 
 PROMPTED = (LanguageAgent, MaskedAgent, BothOrders)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
 # Engine or kind of student → what its results hang on beside those.
 BEHIND = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
+
+
+ONE_VS_REST = "one-vs-rest"
 
 
 def describe(
@@ -42,7 +45,7 @@ def describe(
     return {
         "agents": agents,
         "data": {"pool": Path(data.pool).name, "gold_source": gold},
-        "student": file.student.kind,
+        "student": file.student.kind if task.several is None else ONE_VS_REST,
         "encoder": file.student.encoder if file.student.kind == "linear" else None,
         "show": list(task.show),
         "labels": list(task.labels),
@@ -50,6 +53,7 @@ def describe(
         "scale": None if task.scale is None else asdict(task.scale),
         "pair": None if task.pair is None else asdict(task.pair),
         "open": None if task.open is None else asdict(task.open),
+        "several": None if task.several is None else asdict(task.several),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
@@ -83,6 +87,7 @@ def task_of(facts: Mapping[str, Any]) -> Task:
         scale=None if scale is None else Scale(tuple(scale["values"]), scale["point"]),
         pair=None if pair is None else Pair(pair["swap"] and tuple(pair["swap"]), pair["both"]),
         open=Open(facts["open"]["answer"]) if facts.get("open") else None,
+        several=Several(tuple(several["shares"]), several["cut"]) if (several := facts.get("several")) else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.job import Job, Notify, Progress
 from limbeck.flows.lesson import Lesson, conclude, gold_indices
 from limbeck.flows.select import gather, ready_selector
+from limbeck.flows.several import applies_of
 from limbeck.flows.teaching import distil, performance, teach
-from limbeck.flows.verdict import chosen
+from limbeck.flows.verdict import chosen, packed
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
@@ -169,15 +170,23 @@ def curve_point(
     elif job.test is None:
         facts |= {"accuracy": None, "accuracy_reason": "there is no test set"}
     else:
-        facts |= estimate(
-            "accuracy", accuracy(gold_indices(job.task, job.test.gold()), chosen(job.task, opinion), rng=rng)
-        )
+        known, said = judged(job, lesson, opinion, job.test.gold())
+        facts |= estimate("accuracy", accuracy(known, said, rng=rng))
     rows = [i for i, label in enumerate(lesson.labels) if label.item in selected]
     gold = lesson.gold(job.task, job.pool.gold([job.pool.index(label.item) for label in lesson.labels]))[rows]
     given = chosen(job.task, lesson.probabilities[rows])
     facts |= estimate("committee_accuracy_selected", accuracy(gold, given, rng=rng))
     if opinion is not None and before is not None:
-        facts["change"] = float((chosen(job.task, opinion) != chosen(job.task, before)).mean())
+        now, then = (judged(job, lesson, one, [None] * len(one))[1] for one in (opinion, before))
+        facts["change"] = float((now != then).mean())
     else:
         facts |= {"change": None, "change_reason": "nothing came before"}
     return facts, opinion
+
+
+def judged(job: Job, lesson: Lesson, opinion: Floats, gold: Sequence[str | None]) -> tuple[Integers, Integers]:
+    """Gold and a student's answers as numbers that are equal where the answers are; -1 where there is no gold."""
+    if lesson.beliefs is None:
+        return gold_indices(job.task, gold), chosen(job.task, opinion)
+    wanted, known = applies_of(job.task, gold)
+    return np.where(known, packed(wanted), -1), packed(opinion >= lesson.beliefs.thresholds)

@@ -16,9 +16,10 @@ from limbeck.aggregation.answers import Answers, tabulate_answers
 from limbeck.aggregation.base import VoteTable, tabulate
 from limbeck.committee.base import calibrations
 from limbeck.flows.job import Job
+from limbeck.flows.several import Beliefs, believe
 from limbeck.flows.verdict import chosen, sureness
 from limbeck.ledger import Ledger
-from limbeck.records import Label
+from limbeck.records import Label, Vote
 from limbeck.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +37,9 @@ class Lesson:
         labels: the same as records.
         counts: id of each item → how many workers answered it, also those that gave no label.
         tokens: computed for all these answers.
-        answers: to an open question, which are what the table's columns stand for; None of another kind.
+        answers: to an open question, or sets of labels, which are what the table's columns stand for; None of another
+            kind.
+        beliefs: in each of several labels; None of another kind.
     """
 
     table: VoteTable
@@ -46,6 +49,7 @@ class Lesson:
     counts: Mapping[str, int]
     tokens: int
     answers: Answers | None = None
+    beliefs: Beliefs | None = None
 
     def name(self, row: int, column: int) -> str:
         """What a column of the table stands for in one of its rows."""
@@ -61,6 +65,9 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
     voted = {vote.item for vote in votes if vote.label is not None}
     rows = [item for item in items if item in voted]
+    counts, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
+    if job.task.several is not None:
+        return _several(job, votes, rows, counts=counts, tokens=tokens)
     answers = tabulate_answers(votes, items=rows) if job.task.open else None
     table = (
         answers.table
@@ -83,8 +90,20 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
         )
         for place, (item, winner, row, confidence) in enumerate(zip(rows, best, found.probabilities, sure, strict=True))
     )
-    counts, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
     return Lesson(table, found.probabilities, found.weights, labels, counts, tokens, answers)
+
+
+def _several(job: Job, votes: Sequence[Vote], rows: Sequence[str], *, counts: Mapping[str, int], tokens: int) -> Lesson:
+    """The same where a text may have several labels: the probabilities of a record are those of each label."""
+    method = calibrations(job.committee)
+    found = believe(job.task, votes, items=rows, calibration=method, aggregator=job.aggregator)
+    labels = tuple(
+        Label(item, said[0], tuple(row.tolist()), float(sure), bool(sure >= job.accept), job.aggregate)
+        for item, said, row, sure in zip(rows, found.answers.said, found.marginals, found.confidence, strict=True)
+    )
+    return Lesson(
+        found.answers.table, found.posterior, found.weights, labels, counts, tokens, found.answers, beliefs=found
+    )
 
 
 def gold_indices(task: Task, gold: Sequence[str | None]) -> Integers:

@@ -10,10 +10,12 @@ from typing import TextIO
 
 import numpy as np
 
+from limbeck.aggregation.units import set_confidence
 from limbeck.errors import DataError
 from limbeck.flows.export import safe_cell
 from limbeck.flows.verdict import chosen, on_scale, sureness
 from limbeck.pool import columns, glued, read_rows
+from limbeck.records import set_name
 from limbeck.students.base import Student
 from limbeck.task import Task
 
@@ -22,7 +24,15 @@ ROWS = 4096
 Answer = tuple[str, str, list[float]]
 
 
-def predict(student: Student, source: Path, out: TextIO, *, task: Task, as_json: bool = False) -> int:
+def predict(
+    student: Student,
+    source: Path,
+    out: TextIO,
+    *,
+    task: Task,
+    as_json: bool = False,
+    thresholds: Sequence[float] | None = None,
+) -> int:
     """Write each row's text, label, confidence and probability of each label (`p:LABEL`), in the order of the source.
 
     Between these stands the expected value (`expected`) where the labels are a scale.
@@ -33,6 +43,7 @@ def predict(student: Student, source: Path, out: TextIO, *, task: Task, as_json:
         out: where it goes.
         task: what the student was taught, of which columns.
         as_json: as one JSON array, exact; else as CSV that is safe to open in a spreadsheet.
+        thresholds: from which probability each of several labels is given; None where a text has one label.
 
     Returns:
         How many rows were labelled.
@@ -49,23 +60,29 @@ def predict(student: Student, source: Path, out: TextIO, *, task: Task, as_json:
         )
     scale = [] if task.scale is None else ["expected"]
     names = ["text", "label", "confidence", *scale, *(f"p:{label}" for label in student.labels)]
-    rows = _labelled(student, source, task)
+    rows = _labelled(student, source, task, thresholds)
     return _write_json(names, rows, out) if as_json else _write_csv(names, rows, out)
 
 
-def _labelled(student: Student, source: Path, task: Task) -> Iterator[Answer]:
+def _labelled(student: Student, source: Path, task: Task, cut: Sequence[float] | None) -> Iterator[Answer]:
     texts: list[str] = []
     for row in read_rows(source, only=task.show):
         texts.append(glued([row.fields.get(name) for name in task.show], task.glue))
         if len(texts) == ROWS:
-            yield from _opinions(student, texts, task)
+            yield from _opinions(student, texts, task, cut)
             texts = []
-    yield from _opinions(student, texts, task)
+    yield from _opinions(student, texts, task, cut)
 
 
-def _opinions(student: Student, texts: Sequence[str], task: Task) -> Iterator[Answer]:
+def _opinions(student: Student, texts: Sequence[str], task: Task, cut: Sequence[float] | None) -> Iterator[Answer]:
     if texts:
         opinion = student.predict_proba(texts)
+        if cut is not None:
+            applies = opinion >= np.array(cut)
+            sure = set_confidence(opinion, applies)
+            for text, row, one, shares in zip(texts, applies, sure.tolist(), opinion.tolist(), strict=True):
+                yield text, set_name(student.labels, row), [one, *shares]
+            return
         best, said = chosen(task, opinion), on_scale(task, opinion)
         told = np.column_stack([sureness(opinion, best), *([] if said is None else [said]), opinion])
         for text, winner, numbers in zip(texts, best.tolist(), told.tolist(), strict=True):

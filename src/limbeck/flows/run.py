@@ -26,9 +26,10 @@ from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
 from limbeck.flows.lesson import Lesson, conclude
 from limbeck.flows.orders import orders_differ
+from limbeck.flows.several import score_sets
 from limbeck.flows.summary import sentence, warnings
 from limbeck.flows.tuning import write_tuning
-from limbeck.flows.verdict import chosen
+from limbeck.flows.verdict import chosen, packed
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
@@ -40,6 +41,7 @@ METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.l
 AUDIT = "audit.json"
 JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
+THRESHOLDS = "thresholds"
 
 
 def finished(folder: Path, fingerprint: str) -> bool:
@@ -103,6 +105,8 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         # An audit of earlier labels says nothing of these.
         (folder / AUDIT).unlink(missing_ok=True)
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
+        if learned.lesson.beliefs is not None:
+            ledger.set_meta(THRESHOLDS, learned.lesson.beliefs.thresholds.tolist())
         if job.task.open is not None:
             write_tuning(folder, ledger, job.task)
         size = _keep(learned.student, folder / STUDENT, job)
@@ -143,7 +147,12 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     truth, cast = Truth.of(items, labels), votes
     if judged.answers is not None:
         truth, cast = Truth.of_answers(items, judged.answers), judged.answers.renamed(votes)
-    committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, job.task, on=on, seed=seed)
+    committee: dict[str, Any] = {"aggregate": job.aggregate}
+    if judged.beliefs is not None:
+        marginals, cut = judged.beliefs.marginals, judged.beliefs.thresholds
+        committee |= score_sets(job.task, marginals, cut, items, on=on, seed=seed)
+    else:
+        committee |= score(judged.probabilities, truth, job.task, on=on, seed=seed)
     alike, warning = panel(judged.table, judged.probabilities, truth=truth, task=job.task, accept=job.accept, seed=seed)
     committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
     if not judged.labels:
@@ -197,7 +206,7 @@ def _data(job: Job, *, truncated: int) -> dict[str, Any]:
         "empty": job.pool.notes["empty"],
         "test_items": len(job.test) if job.test else 0,
         "test_in_pool": _shared(job.pool, job.test) if job.test else 0,
-        "gold_unknown": 0 if job.task.open else sum(one is not None and one not in job.task.labels for one in gold),
+        "gold_unknown": sum(one is not None and not job.task.knows(one) for one in gold),
         "truncated": truncated,
         "example_items": [{"text": "\n".join(item.fields.values()), "gold": item.gold} for item in shown],
     }
@@ -215,7 +224,7 @@ def _keep(student: Student | None, folder: Path, job: Job) -> int | None:
     if student is None:
         return None
     student.save(folder, card=job.facts["card"])
-    return sum(file.stat().st_size for file in folder.iterdir())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) -> dict[str, Any]:
@@ -231,11 +240,19 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
     begun = time.perf_counter()
     opinion = learned.student.predict_proba(texts)
     block["items_per_second"] = len(texts) / (time.perf_counter() - begun)
-    block |= score(opinion, Truth.of(list(job.test), job.task.labels), job.task, on="test", seed=job.seed)
+    if learned.lesson.beliefs is not None:
+        cut = learned.lesson.beliefs.thresholds
+        block |= score_sets(job.task, opinion, cut, list(job.test), on="test", seed=job.seed)
+    else:
+        block |= score(opinion, Truth.of(list(job.test), job.task.labels), job.task, on="test", seed=job.seed)
     if not judged.labels:
         return block | _absent("agreement_with_committee", reason="the committee labelled none of these items")
     rows = [job.test.index(item) for item in judged.table.items]
-    same = chosen(job.task, opinion[rows]) == chosen(job.task, judged.probabilities)
+    if judged.beliefs is not None and learned.lesson.beliefs is not None:
+        theirs = judged.beliefs.marginals >= judged.beliefs.thresholds
+        same = packed(opinion[rows] >= learned.lesson.beliefs.thresholds) == packed(theirs)
+    else:
+        same = chosen(job.task, opinion[rows]) == chosen(job.task, judged.probabilities)
     return block | {"agreement_with_committee": float(same.mean())}
 
 

@@ -94,16 +94,16 @@ def facts_of(view: LedgerView) -> Mapping[str, Any]:
 
     Raises:
         RunError: the run is not finished: labels could still change.
-        ConfigError: its question is open.
+        ConfigError: an item has not just one label of a list.
     """
     facts = view.meta(FACTS)
     if facts is None or view.meta(STATE) != "finished":
         raise RunError(
             f"{view.path.parent}: this run is not finished", hint="Finish it first: the same `limbeck run` goes on."
         )
-    if facts.get("kind") == "open":
+    if facts.get("kind") in ("open", "labels"):
         raise ConfigError(
-            f"{view.path.parent}: people choose among labels here, and the question of this run has none",
+            f"{view.path.parent}: people give one label of a list here, and this run is of kind {facts['kind']}",
             hint="Give the true answers as data.gold: the report then says how many answers are right.",
         )
     return dict(facts)

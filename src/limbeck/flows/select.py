@@ -45,17 +45,26 @@ def gather(
     return Evidence(
         ids=tuple(np.array(job.pool.ids, dtype=object)[rows]),
         embeddings=job.encoder.encode(texts) if job.encoder else None,
-        probabilities=student.predict_proba(texts) if student else None,
+        probabilities=_opinion(job, student, texts) if student else None,
         members=_members(job, table, texts) if student and "members" in job.schedule.needs else None,
         labelled=job.encoder.encode(seen) if job.encoder else None,
         asked=asked,
         posterior=_beliefs(table, posterior, asked),
-        taught=student.predict_proba(seen) if student else None,
+        taught=_opinion(job, student, seen) if student else None,
         open=np.array([count < len(job.committee.workers) for count in answers.values()], dtype=np.bool_),
         classes=len(job.task.labels) or None,
         values=None if job.task.scale is None else np.array(job.task.scale.values),
         note=note,
     )
+
+
+def _opinion(job: Job, student: Student, texts: Sequence[str]) -> Floats:
+    """What the student thinks; of several labels how sure it is on average, and how unsure, shape [N, 2]."""
+    opinion = student.predict_proba(texts)
+    if job.task.several is None:
+        return opinion
+    doubt = np.minimum(opinion, 1 - opinion).mean(axis=1)
+    return np.column_stack([1 - doubt, doubt])
 
 
 def ready_selector(schedule: Schedule, evidence: Evidence, student: Student | None) -> tuple[str, Selector]:

@@ -22,7 +22,7 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     if committee.get("tokens_saved") is not None:
         parts[0] += f", with {committee['tokens_saved']:.0%} fewer tokens than if all had been asked about all"
     if committee["accuracy"] is not None:
-        what = "answer" if metrics["task"]["kind"] == "open" else "label"
+        what = {"open": "answer", "labels": "set of labels"}.get(metrics["task"]["kind"], "label")
         right = f"their joint {what} is right for {_share(committee, 'accuracy')} of {committee['n']:,} texts"
         rater = (committee.get("people") or {}).get("rater_accuracy")
         beside = "" if rater is None else f", where a single average person is right for {100 * rater:.1f} %"

@@ -33,6 +33,8 @@ def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, 
 
     A label weighs as much as its confidence exceeds chance: what was a toss-up teaches nothing, a certainty counts 1.
     """
+    if lesson.beliefs is not None:
+        return _each_label(job, lesson, teacher)
     sure = np.array([label.confidence for label in lesson.labels])
     rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
     texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
@@ -54,6 +56,17 @@ def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, 
     except StudentError as error:
         return None, error.message
     return student, ""
+
+
+def _each_label(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, str]:
+    """The same for several labels: what is learned is the probability of each, and all texts weigh the same."""
+    assert lesson.beliefs is not None
+    texts = job.pool.texts([job.pool.index(label.item) for label in lesson.labels])
+    rng = np.random.default_rng((job.seed, 1_000_000))
+    try:
+        return teacher.fit(texts, lesson.beliefs.marginals, labels=job.task.labels, rng=rng), ""
+    except StudentError as error:
+        return None, error.message
 
 
 def performance(job: Job, lesson: Lesson, student: Student | None, *, first: Collection[str]) -> float | None:

@@ -18,9 +18,9 @@ Integers = npt.NDArray[np.int64]
 def chosen(task: Task, probabilities: Floats) -> Integers:
     """Index of the label that each posterior means, [N, K] → [N]: the likeliest, or a scale's point.
 
-    The last column of an open question is no answer.
+    Where the columns are answers to an open question, or sets of labels, the last one is none of them.
     """
-    if task.open is not None:
+    if task.open is not None or task.several is not None:
         return np.asarray(probabilities[:, :-1].argmax(axis=1))
     if task.scale is None:
         return np.asarray(probabilities.argmax(axis=1))
@@ -35,3 +35,8 @@ def sureness(probabilities: Floats, choice: Integers) -> Floats:
 def on_scale(task: Task, probabilities: Floats) -> Floats | None:
     """Expected value of each posterior on the task's scale, [N, K] → [N]; None where there is no scale."""
     return None if task.scale is None else expected(probabilities, np.array(task.scale.values))
+
+
+def packed(applies: npt.NDArray[np.bool_]) -> Integers:
+    """A number for each set of labels, [N, K] → [N]; equal sets have equal numbers."""
+    return np.asarray(applies @ (1 << np.arange(applies.shape[1], dtype=np.int64)), np.int64)

@@ -36,6 +36,8 @@ MEASURES: tuple[Measure, ...] = (
 OF_A_KIND: tuple[Measure, ...] = (
     ("quadratic_kappa", "Quadratic kappa", "far misses count most; 1 is right, 0 what chance gets", words.fine),
     ("mean_absolute_error", "Mean absolute error", "distance from gold in the scale's own numbers", words.fine),
+    ("micro_f1", "Micro-F1", "of all decisions, one for each text and label; 1 is best", words.fine),
+    ("hamming_loss", "Hamming loss", "share of wrong decisions; 0 is best", words.fine),
     ("spearman", "Rank correlation with gold", "of the expected value (Spearman); 1 is the same order", words.fine),
 )
 

@@ -120,6 +120,10 @@ class ScoredPart(Block):
     quadratic_kappa_interval: Interval = None
     mean_absolute_error: Number = None
     mean_absolute_error_interval: Interval = None
+    micro_f1: Number = None
+    micro_f1_interval: Interval = None
+    hamming_loss: Number = None
+    hamming_loss_interval: Interval = None
     spearman: Number = None
     spearman_interval: Interval = None
     per_class: Rows[ClassPart] = Field(default_factory=list)

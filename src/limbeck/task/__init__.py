@@ -4,7 +4,7 @@ from limbeck.task.address import notice, on_this_machine
 from limbeck.task.answer import parse_label
 from limbeck.task.decode import ChoiceSection, CotSection, DecodeSection
 from limbeck.task.engine import EngineSection
-from limbeck.task.question import Checker, Open, Pair, Scale, Task, default_instructions, render_item, turned
+from limbeck.task.question import Checker, Open, Pair, Scale, Several, Task, default_instructions, render_item, turned
 from limbeck.task.reading import load_task, parse_decode, parse_task
 from limbeck.task.relations import unknown_names
 from limbeck.task.sections import (
@@ -41,6 +41,7 @@ __all__ = [
     "PrivacySection",
     "Scale",
     "SelectionSection",
+    "Several",
     "StudentSection",
     "SynthesisSection",
     "Task",

@@ -74,6 +74,20 @@ class OpenSection(Section):
     checker: Annotated[CheckerSection | None, BeforeValidator(_checker)] = None
 
 
+def _cut(value: Any) -> Any:
+    said = meaning(value)
+    if said in ("f1", "prior") or (isinstance(said, int | float) and not isinstance(said, bool)):
+        return said if isinstance(said, str) else float(said)
+    raise PydanticCustomError("limbeck", "must be f1, prior or a number between 0 and 1")
+
+
+class LabelsSection(Section):
+    """Any number of labels; `each` is how many a text has on average, where `committee.prior` says nothing."""
+
+    each: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(meaning)] = 1.0
+    threshold: Annotated[str | float, BeforeValidator(_cut)] = "f1"
+
+
 class KindSection(Section):
     """The kind of task, exactly one; `kind: ordinal` is short for `kind: {ordinal: {}}`."""
 
@@ -81,6 +95,7 @@ class KindSection(Section):
     ordinal: Annotated[OrdinalSection | None, Filled] = None
     pair: Annotated[PairSection | None, Filled] = None
     open: Annotated[OpenSection | None, Filled] = None
+    labels: Annotated[LabelsSection | None, Filled] = None
 
     @property
     def name(self) -> str:

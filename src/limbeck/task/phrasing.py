@@ -22,6 +22,7 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("task", "kind", "pair"): kinds.PairSection,
     ("task", "kind", "open"): kinds.OpenSection,
     ("task", "kind", "open", "checker"): kinds.CheckerSection,
+    ("task", "kind", "labels"): kinds.LabelsSection,
     ("data",): sections.DataSection,
     ("data", "test"): sections.HeldOutSection,
     ("agents",): sections.AgentSection,

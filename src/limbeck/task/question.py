@@ -5,10 +5,11 @@ Knows nothing of files, chat templates or tokens.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from limbeck.records import BETWEEN, Item
+from limbeck.records import AND, BETWEEN, NOTHING, Item, set_name
 from limbeck.task.kinds import number, numbers
 from limbeck.task.taskfile import TaskFile
 
@@ -65,6 +66,19 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """What several labels for one text hang on.
+
+    Attributes:
+        shares: to how many of the texts each label is expected to apply, length K.
+        cut: how the thresholds are found: f1, prior, or a number.
+    """
+
+    shares: tuple[float, ...]
+    cut: str | float = "f1"
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One question, most often over a fixed set of labels.
 
@@ -77,10 +91,11 @@ class Task:
         show: names of the fields that are shown, in this order.
         noun: the word for one text, such as "review".
         aspect: the word for what the labels tell of it, such as "sentiment".
-        kind: label, ordinal, pair or open.
+        kind: label, ordinal, pair, open or labels.
         scale: of an ordinal task.
         pair: of a task about pairs, which shows two fields.
         open: of an open question.
+        several: of a task with several labels for one text.
     """
 
     name: str
@@ -94,6 +109,7 @@ class Task:
     scale: Scale | None = None
     pair: Pair | None = None
     open: Open | None = None
+    several: Several | None = None
 
     @classmethod
     def of(cls, task_file: TaskFile, columns: Sequence[str] | None = None) -> Task:
@@ -114,7 +130,8 @@ class Task:
             name=section.name or "task",
             labels=tuple(section.labels),
             descriptions=tuple(section.labels.values()),
-            instructions=section.instructions or default_instructions(section.labels, what=what),
+            instructions=section.instructions
+            or default_instructions(section.labels, what, several=section.kind.labels is not None),
             show=show,
             noun=section.noun or (show[0].replace("_", " ") if len(show) == 1 else "pair" if pair else "text"),
             aspect=section.aspect or "label",
@@ -122,7 +139,24 @@ class Task:
             scale=_scale(task_file),
             pair=_pair(task_file),
             open=_open(task_file),
+            several=_several(task_file),
         )
+
+    def knows(self, gold: str) -> bool:
+        """Whether a true label, as `gold` named it, is one of the task's."""
+        if self.open is not None:
+            return True
+        if self.several is not None:
+            return gold == NOTHING or set(gold.split(AND)) <= set(self.labels)
+        return gold in self.labels
+
+    def _set(self, told: str) -> str:
+        try:
+            listed = json.loads(told) if told.startswith("[") else told.split(AND)
+        except ValueError:
+            return told
+        named = {str(one).strip() for one in listed} - {"", NOTHING}
+        return set_name(self.labels, (label in named for label in self.labels)) if named <= set(self.labels) else told
 
     @property
     def glue(self) -> str:
@@ -130,7 +164,12 @@ class Task:
         return BETWEEN if self.pair else "\n"
 
     def gold(self, told: str) -> str:
-        """The true label as the source tells it → the task's name for it; a number on a scale is its nearest label."""
+        """The true label as the source tells it → the task's name for it.
+
+        A number on a scale is its nearest label; several labels, `a|b` or a JSON list, are put in the task's order.
+        """
+        if self.several is not None:
+            return self._set(told)
         if self.scale is None or told in self.labels or (value := number(told)) is None:
             return told
         place = self.scale.place(value)
@@ -144,6 +183,14 @@ def _scale(task_file: TaskFile) -> Scale | None:
     if section.values is not None:
         return Scale(tuple(section.values[label] for label in labels), section.point)
     return Scale(numbers(labels) or tuple(float(place) for place in range(1, len(labels) + 1)), section.point)
+
+
+def _several(task_file: TaskFile) -> Several | None:
+    section, labels, prior = task_file.task.kind.labels, task_file.task.labels, task_file.committee.prior
+    if section is None:
+        return None
+    each = section.each / len(labels)
+    return Several(tuple(prior[label] if prior else each for label in labels), section.threshold)
 
 
 def _pair(task_file: TaskFile) -> Pair | None:
@@ -174,8 +221,10 @@ def _shown(task_file: TaskFile, columns: Sequence[str] | None) -> tuple[str, ...
     raise task_file.complaint(("task", "show"), problem, value="text", known=free)
 
 
-def default_instructions(labels: Mapping[str, str | None], what: str = "the text") -> str:
+def default_instructions(labels: Mapping[str, str | None], what: str = "the text", *, several: bool = False) -> str:
     """Instructions made from labels and their descriptions; `what` is labelled. Without labels it is a question."""
+    if several:
+        return "Decide for each label whether it applies to the text."
     if not labels:
         return "Answer the question."
     if not any(labels.values()):

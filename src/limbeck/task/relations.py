@@ -29,7 +29,7 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
             yield ("task", "show", i), "would show the answer to the workers"
     yield from served(task_file)
     yield from _held_out(task_file)
-    yield from _prior(task_file.committee.prior, labels)
+    yield from _prior(task_file.committee.prior, labels, several=task_file.task.kind.labels is not None)
     yield from _cascade(task_file)
     for path, raw in _data_paths(task_file):
         if _leads_outside(raw):
@@ -114,7 +114,7 @@ def _student(student: StudentSection) -> Iterator[Finding]:
             yield ("student", key), "means nothing to a linear student; it belongs to kind: encoder"
 
 
-def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> Iterator[Finding]:
+def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object], *, several: bool) -> Iterator[Finding]:
     if prior is None:
         return
     path = ("committee", "prior")
@@ -124,7 +124,11 @@ def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> I
     lacking = [label for label in labels if label not in prior]
     if lacking:
         yield path, f"lacks {', '.join(map(repr, lacking))}"
-    if abs(sum(prior.values()) - 1) > 1e-6:
+    if several:
+        for name, share in prior.items():
+            if share == 1:
+                yield (*path, name), "a label that always applies needs no asking; the share must be below 1"
+    elif abs(sum(prior.values()) - 1) > 1e-6:
         yield path, f"the shares must sum to 1, not {sum(prior.values()):.6g}"
 
 

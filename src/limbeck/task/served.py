@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from limbeck.task.kinds import OpenSection, OrdinalSection, PairSection, numbers
+from limbeck.records import AND, NOTHING
+from limbeck.task.kinds import LabelsSection, OpenSection, OrdinalSection, PairSection, numbers
 from limbeck.task.phrasing import nearest
 from limbeck.task.taskfile import TaskFile
 
@@ -18,7 +19,19 @@ Finding = tuple[tuple[str | int, ...], str]
 # What serves open questions.
 ANSWERS = ("number", "yes-no", "option", "phrase", "pattern")
 OPEN_AGGREGATES = ("linear-pool", "majority", "weighted")
+SEVERAL_STRATEGIES = (
+    "random",
+    "least-confidence",
+    "margin",
+    "entropy",
+    "k-centre",
+    "k-means",
+    "typiclust",
+    "probcover",
+)
+MOST_LABELS = 60
 OPEN_STRATEGIES = ("random", "k-centre", "k-means", "typiclust", "probcover")
+SEVERAL_STRATEGIES = ("least-confidence", "margin", "entropy", *OPEN_STRATEGIES)
 
 
 def served(task_file: TaskFile) -> Iterator[Finding]:
@@ -31,6 +44,8 @@ def served(task_file: TaskFile) -> Iterator[Finding]:
         yield from _pair(task_file, kind.pair)
     if kind.open is not None:
         yield from _open(task_file, kind.open)
+    if kind.labels is not None:
+        yield from _labels(task_file, kind.labels)
     if kind.ordinal is None and task_file.selection.strategy == "variance":
         yield ("selection", "strategy"), f"variance needs labels that are numbers: kind ordinal, not {kind.name}"
 
@@ -113,6 +128,45 @@ def _open(task_file: TaskFile, question: OpenSection) -> Iterator[Finding]:
             yield ("agents", i, "engine"), "a masked model scores labels, and an open question has none"
         elif agent.decode.name in ("choice", "gate"):
             yield ("agents", i, "decode"), f"{agent.decode.name} scores labels, and an open question has none; take cot"
+
+
+def _labels(task_file: TaskFile, several: LabelsSection) -> Iterator[Finding]:
+    labels, path = task_file.task.labels, ("task", "kind", "labels")
+    for name in labels:
+        if AND in name or name == NOTHING:
+            yield (
+                ("task", "labels", name),
+                f"may not hold {AND!r}, which joins labels, nor be {NOTHING!r}",
+            )
+    if len(labels) > MOST_LABELS:
+        yield ("task", "labels"), f"at most {MOST_LABELS} labels can be given together"
+    if several.each >= len(labels):
+        yield (*path, "each"), f"must be below the number of labels, {len(labels)}"
+    if not isinstance(several.threshold, str) and not 0 < several.threshold < 1:
+        yield (*path, "threshold"), "must be f1, prior or a number between 0 and 1"
+    if task_file.committee.protocol != "vote":
+        yield ("committee", "protocol"), f"{task_file.committee.protocol} serves one label for each text; take vote"
+    if (strategy := task_file.selection.strategy) not in SEVERAL_STRATEGIES:
+        why = f"{strategy} looks at one label for each text"
+        yield ("selection", "strategy"), f"{why}; take {', '.join(SEVERAL_STRATEGIES)}"
+    if task_file.selection.stop.rules:
+        yield ("selection", "stop"), "looks at one label for each text"
+    if task_file.data.people is not None:
+        yield ("data", "people"), "counts one label for each person"
+    if task_file.student.kind != "linear":
+        yield ("student", "kind"), f"{task_file.student.kind} learns one label for each text; take linear"
+    for i, agent in enumerate(task_file.agents or ()):
+        if agent.engine == "masked":
+            yield ("agents", i, "engine"), "a masked model chooses one word; take a model that answers yes or no"
+        if agent.decode.name != "choice":
+            yield ("agents", i, "decode"), f"{agent.decode.name} writes one answer; several labels need choice"
+        elif agent.decode.calibration not in ("none", "batch"):
+            yield ("agents", i, "decode"), "several labels know the calibrations none and batch"
+        if agent.encoder is not None and agent.decode.calibration == "none":
+            yield ("agents", i, "decode"), "likeness is no probability of applying before it is calibrated; take batch"
+        for key in ("examples", "label_words"):
+            if key in agent.model_fields_set:
+                yield ("agents", i, key), "is not offered where each label is asked about with yes or no"
 
 
 def _regex(question: OpenSection) -> str:
