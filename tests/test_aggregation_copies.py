@@ -12,7 +12,7 @@ from limbeck.aggregation.opinion_pool import OpinionPool, copies
 
 
 def table_of(shares: Floats) -> VoteTable:
-    items, workers, labels = ([f"{letter}{i}" for i in range(size)] for letter, size in zip("iwl", shares.shape))
+    items, workers, labels = ([f"{letter}{i}" for i in range(size)] for letter, size in zip("iwl", shares.shape, strict=True))
     return VoteTable(tuple(items), tuple(workers), tuple(labels), shares.argmax(axis=2), shares)
 
 

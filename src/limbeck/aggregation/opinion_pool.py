@@ -46,7 +46,8 @@ class OpinionPool:
       without gold (unit of exponent: that of log-probabilities of size 1), so a few gold labels move them a little.
 
     Agreement rewards workers that err together; without the division, five prompts of one model would outvote a better
-    worker unlike them. `Aggregate.weights` is each worker's share of the pool: exponent × size of its log-probabilities, sum 1.
+    worker unlike them. `Aggregate.weights` is each worker's share of the pool: exponent × size of its
+    log-probabilities, sum 1.
 
     Args:
         weights: worker → exponent ≥ 0; None = found as above.
