@@ -12,8 +12,8 @@ from limbeck.aggregation.opinion_pool import OpinionPool, copies
 
 
 def table_of(shares: Floats) -> VoteTable:
-    items, workers, labels = ([f"{letter}{i}" for i in range(size)] for letter, size in zip("iwl", shares.shape, strict=True))
-    return VoteTable(tuple(items), tuple(workers), tuple(labels), shares.argmax(axis=2), shares)
+    items, workers, labels = (tuple(f"{i}" for i in range(size)) for size in shares.shape)
+    return VoteTable(items, workers, labels, shares.argmax(axis=2), shares)
 
 
 def panel(seed: int, accuracy: list[float], *, items: int = 400, k: int = 2) -> tuple[Integers, Floats]:
