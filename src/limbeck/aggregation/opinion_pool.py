@@ -36,10 +36,10 @@ class OpinionPool:
 
     - Given: a weight per worker is its exponent.
     - Without gold, three or more workers: each worker's log-probabilities are brought to one size (root mean square 1
-      over its votes), because how sure a model sounds is no measure of how right it is, and then count by the log-odds
-      of its agreement with the pool's own label, divided by how many copies of it there are (see `copies`), starting
-      from one vote for each group of copies, until that settles. Two workers agree with a pool of the two equally
-      well, so nothing shows the better one: their log-probabilities count as they are.
+      over its votes), because how sure a model sounds is no measure of how right it is. Then it counts by the log-odds
+      of its agreement with the pool, in which it counts half, divided by how many times it is there (see `repeated`), until that
+      settles. Two workers agree with each other equally well, so nothing shows the better one: their
+      log-probabilities count as they are.
       In both cases one factor on all exponents then makes the mean confidence equal to the workers' mean agreement
       with the pool (smoothed), which stands in for its accuracy. A lone worker is returned as it is.
     - With gold: the exponents ≥ 0 of the greatest likelihood on gold items, with a Gaussian prior around the ones
@@ -108,28 +108,41 @@ def _without_gold(table: VoteTable, logs: Floats, size: Floats) -> Floats:
 
 
 def _settle(choices: Integers, logs: Floats, size: Floats) -> Floats:
-    k = logs.shape[2]
+    """Exponents by agreement with a pool in which the worker, and what repeats it, counts half.
+
+    If it counted whole, a worker might run away with the pool by agreeing with itself; without it, a constant worker
+    and one that is always wrong would decide which of the others are right.
+    """
+    k, voted = logs.shape[2], choices >= 0
     # An item with one vote only would let a worker agree with itself.
-    several = (choices >= 0).sum(axis=1) > 1
+    several = voted.sum(axis=1) > 1
     speaks = (size > 0).astype(np.float64)
-    exponents = speaks / copies(logs, choices >= 0, _winner(logs, speaks))
+    repeats = repeated(logs, voted, _winner(logs, speaks))
+    exponents = speaks / repeats.sum(axis=1)
     for _ in range(ROUNDS):
-        winners = _winner(logs, exponents)
-        shares = share_right(choices, np.eye(k)[winners], several, smoothing=SMOOTHING)
+        repeats = repeated(logs, voted, _winner(logs, exponents))
+        pools = np.einsum("ivk,wv->wik", logs * exponents[:, None], 1 - repeats / 2, optimize=True).round(9)
+        leads = (pools == pools.max(axis=2, keepdims=True)).astype(np.float64)
+        shares = np.array(
+            [
+                share_right(choices[:, [w]], normalise_rows(lead), several, smoothing=SMOOTHING)[0]
+                for w, lead in enumerate(leads)
+            ]
+        )
         previous = exponents
-        exponents = speaks * log_odds(shares, k) / copies(logs, choices >= 0, winners)
+        exponents = speaks * log_odds(shares, k) / repeats.sum(axis=1)
         if np.allclose(exponents, previous, rtol=0, atol=1e-9):
             break
     return exponents
 
 
-def copies(logs: Floats, voted: Booleans, winners: Integers) -> Floats:
-    """How many times each worker is there, shape [W], 1 to W: itself, and of every other the share that it repeats.
+def repeated(logs: Floats, voted: Booleans, winners: Integers) -> Floats:
+    """The share of what each worker says that every other says too, shape [W, W], 1 on the diagonal.
 
-    That share is the squared correlation of what the two say beyond the label: of their log-probabilities, less their
-    means over the items of the same label, where both voted; 50 more items without any correlation are counted in, for
-    few items correlate by chance. Five equal prompts count as 5 each, three different prompts of one small model as
-    about 1.6, a worker unlike them as 1.1.
+    It is the squared correlation of what the two say beyond the label: of their log-probabilities, less their means
+    over the items of the same label, where both voted; 50 more items without any correlation are counted in, for few
+    items correlate by chance. The sum of a row tells how many times a worker is there: five equal prompts count as 5
+    each, three different prompts of one small model as about 1.6, a worker unlike them as 1.1.
 
     Args:
         logs: log-probabilities, 0 where a worker did not vote, shape [I, W, K].
@@ -147,10 +160,9 @@ def copies(logs: Floats, voted: Booleans, winners: Integers) -> Floats:
     both = np.sqrt(spread * spread.T)
     alike = np.clip(np.divide(product, both, out=np.zeros_like(both), where=both > 1e-12), 0, 1)
     shared = own.T @ own
-    repeated = alike**2 * shared / (shared + UNRELATED)
-    np.fill_diagonal(repeated, 0.0)
-    many: Floats = 1 + repeated.sum(axis=1)
-    return many
+    shares: Floats = np.asarray(alike**2 * shared / (shared + UNRELATED))
+    np.fill_diagonal(shares, 1.0)
+    return shares
 
 
 def _winner(logs: Floats, exponents: Floats) -> Integers:
