@@ -37,8 +37,8 @@ class OpinionPool:
     - Given: a weight per worker is its exponent.
     - Without gold, three or more workers: each worker's log-probabilities are brought to one size (root mean square 1
       over its votes), because how sure a model sounds is no measure of how right it is. Then it counts by the log-odds
-      of its agreement with the pool, in which it counts half, divided by how many times it is there (see `repeated`), until that
-      settles. Two workers agree with each other equally well, so nothing shows the better one: their
+      of its agreement with the pool, in which it counts half, divided by how many times it is there (see `repeated`),
+      until that settles. Two workers agree with each other equally well, so nothing shows the better one: their
       log-probabilities count as they are.
       In both cases one factor on all exponents then makes the mean confidence equal to the workers' mean agreement
       with the pool (smoothed), which stands in for its accuracy. A lone worker is returned as it is.
@@ -118,7 +118,7 @@ def _settle(choices: Integers, logs: Floats, size: Floats) -> Floats:
     several = voted.sum(axis=1) > 1
     speaks = (size > 0).astype(np.float64)
     repeats = repeated(logs, voted, _winner(logs, speaks))
-    exponents = speaks / repeats.sum(axis=1)
+    exponents: Floats = speaks / repeats.sum(axis=1)
     for _ in range(ROUNDS):
         repeats = repeated(logs, voted, _winner(logs, exponents))
         pools = np.einsum("ivk,wv->wik", logs * exponents[:, None], 1 - repeats / 2, optimize=True).round(9)
@@ -160,7 +160,7 @@ def repeated(logs: Floats, voted: Booleans, winners: Integers) -> Floats:
     both = np.sqrt(spread * spread.T)
     alike = np.clip(np.divide(product, both, out=np.zeros_like(both), where=both > 1e-12), 0, 1)
     shared = own.T @ own
-    shares: Floats = np.asarray(alike**2 * shared / (shared + UNRELATED))
+    shares = np.asarray(alike**2 * shared / (shared + UNRELATED), np.float64)
     np.fill_diagonal(shares, 1.0)
     return shares
 
