@@ -24,6 +24,7 @@ from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
 from limbeck.flows.lesson import Lesson, conclude
+from limbeck.flows.staffing import staffing
 from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
@@ -142,6 +143,8 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
     own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
+    pace = {name: block["seconds"] / block["votes"] for name, block in own.items() if block["votes"]}
+    committee |= staffing(judged.table, job.aggregator, truth.gold, seconds=pace, seed=seed)
     told = job.facts["agents"]
     return {
         "schema": 1,

@@ -104,6 +104,7 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
         "kept": scores.kept(m),
         "audit": audit.shares(m.audit),
         "agents": sections.agents(m),
+        "plan": sections.plan(m),
         "phases": sections.phases(m),
         "assets": sections.assets(m),
         "machine": sections.machine(m),
