@@ -30,7 +30,7 @@ def test_the_path_and_the_drops_by_hand() -> None:
     assert plan["measure"] == RIGHT
     first, *rest = plan["path"]
     # All three are right on 360; the cheap ones come before the dear one, and of these the first by name.
-    assert (first["agent"], first["share"], first["gain"]) == ("good", 0.9, 0.9)
+    assert (first["agent"], first["share"], first["gain"]) == ("good", 0.9, None)
     assert {step["agent"] for step in rest} == {"copy", "other"}
     # The majority of the three is what good and its copy say.
     assert plan["path"][-1]["share"] == 0.9

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from limbeck.aggregation.base import Aggregator, VoteTable
-from limbeck.evaluation.intervals import mean_estimate
+from limbeck.evaluation.intervals import mean_estimate, undefined
 from limbeck.flows.words import estimate
 
 Integers = npt.NDArray[np.int64]
@@ -54,11 +54,11 @@ def staffing(
     rng = np.random.default_rng((seed, 6_000_000))
     cost = {name: seconds.get(name) or 0.0 for name in agents}
     best, path, taken = right(agents), [], list[str]()
-    before = np.zeros(int(rows.sum()))
+    before: npt.NDArray[np.float64] | None = None
     while len(taken) < len(agents):
         tried = {name: right([*taken, name]) for name in agents if name not in taken}
         name = max(tried, key=lambda one: (tried[one].mean(), -cost[one]))
-        gain = mean_estimate(tried[name] - before, rng=rng)
+        gain = undefined("nothing came before") if before is None else mean_estimate(tried[name] - before, rng=rng)
         taken, before = [*taken, name], tried[name]
         path.append({"agent": name, "seconds": cost[name], "share": float(before.mean())} | estimate("gain", gain))
     without = []

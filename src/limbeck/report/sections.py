@@ -139,7 +139,7 @@ def plan(metrics: Metrics) -> Table | None:
     columns: list[Column[AddedPart]] = [
         Column("Agent", value_of("agent"), number=False),
         Column("Together", value_of("share"), words.percent, small=found.measure or ""),
-        Column("It adds", value_of("gain"), words.change, extra=interval_of("gain_interval")),
+        Column("It adds", value_of("gain"), words.change, extra=interval_of("gain_interval"), absent="–"),
         Column(
             "Without it",
             lambda one: value_of("change")(left_out.get(one.agent, nothing)),
