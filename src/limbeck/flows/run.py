@@ -24,6 +24,7 @@ from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
 from limbeck.flows.lesson import Lesson, conclude
+from limbeck.flows.outcomes import COMMITTEE, write_outcomes
 from limbeck.flows.staffing import staffing
 from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
@@ -117,6 +118,8 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     notify(Progress("report", 0, 1))
     with meter.phase("evaluate"):
         metrics = _metrics(job, ledger, learned, test=test, size=size)
+        if test:
+            _outcomes(job, ledger, learned, folder)
     ledger.add_phases(meter.drain())
     metrics["resources"] = combine(ledger.phases())
     metrics["warnings"] = warnings(metrics, stopped=stopped)
@@ -169,6 +172,18 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "disagreements": _disagreements(judged, truth, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
+
+
+def _outcomes(job: Job, ledger: Ledger, learned: Learned, folder: Path) -> None:
+    """Leave what was said of each test item in the run folder."""
+    items = list(job.test or ())
+    judged = conclude(job, ledger, [item.id for item in items])
+    said = {STUDENT: {}, COMMITTEE: dict(zip(judged.table.items, judged.probabilities, strict=True))}
+    if learned.student is not None and job.test is not None:
+        opinion = learned.student.predict_proba(job.test.texts())
+        said[STUDENT] = dict(zip([item.id for item in items], opinion, strict=True))
+    gold = [item.gold if item.gold in job.task.labels else None for item in items]
+    write_outcomes(folder, [item.id for item in items], gold, labels=job.task.labels, opinions=said)
 
 
 def _data(job: Job, *, truncated: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from limbeck.task.sections import (
 )
 from limbeck.task.synthesis import SynthesisSection
 from limbeck.task.taskfile import TaskFile, fingerprint, synthesis_fingerprint
+from limbeck.task.variation import Key, key_of, load_varied, vary
 
 __all__ = [
     "AgentSection",
@@ -35,6 +36,7 @@ __all__ = [
     "EngineSection",
     "ExamplesSection",
     "HeldOutSection",
+    "Key",
     "PrivacySection",
     "SelectionSection",
     "StudentSection",
@@ -44,7 +46,9 @@ __all__ = [
     "TaskSection",
     "default_instructions",
     "fingerprint",
+    "key_of",
     "load_task",
+    "load_varied",
     "notice",
     "on_this_machine",
     "parse_decode",
@@ -53,4 +57,5 @@ __all__ = [
     "render_item",
     "synthesis_fingerprint",
     "unknown_names",
+    "vary",
 ]
