@@ -26,8 +26,9 @@ from limbeck.aggregation.units import tabulate_units
 from limbeck.assets.store import Store
 from limbeck.catalog import NAMES, Workshop
 from limbeck.committee.base import calibrations
-from limbeck.evaluation import accuracy, mean_absolute_error, ordinal_alpha, point, quadratic_kappa, rank_agreement
+from limbeck.evaluation import accuracy, mean_absolute_error, point, quadratic_kappa, rank_agreement
 from limbeck.evaluation.intervals import Booleans, mean_estimate
+from limbeck.evaluation.raters import krippendorff_alpha
 from limbeck.evaluation.sets import hamming_loss, macro_f1_of_sets, micro_f1
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.evaluate import Truth
@@ -62,7 +63,9 @@ def on_a_scale(job: Job, ledger: Ledger) -> dict[str, Any]:
     judged = conclude(job, ledger, list(job.pool.ids))
     truth = Truth.of([job.pool[one] for one in judged.table.items], job.task.labels)
     opinions = {name: judged.table.probabilities[:, i] for i, name in enumerate(judged.table.workers)}
-    found: dict[str, Any] = {"alpha": told(ordinal_alpha(judged.table.choices, len(values), rng=rng()))}
+    found: dict[str, Any] = {
+        "alpha": told(krippendorff_alpha(judged.table.choices, len(values), level="ordinal", rng=rng()))
+    }
     for name, opinion in (opinions | {"committee": judged.probabilities}).items():
         said = on_scale(job.task, opinion)
         assert said is not None

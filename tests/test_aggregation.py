@@ -196,13 +196,16 @@ def test_given_weights_by_hand() -> None:
 
 
 def test_weights_from_gold_by_hand() -> None:
-    # On 8 gold items w0 is right 8 times and w1 4; two answers at chance are added: 9/10 and 5/10.
-    choices = [[1, 1]] * 4 + [[1, 0]] * 4
-    result = Weighted()(hard([*choices, [0, 1]]), np.array([1] * 8 + [-1]))
-    assert result.weights == pytest.approx(np.array([np.log(9), 0.01]))
+    # On 8 gold items w0 is right 8 times and w1 4. Without gold both agree with the vote alike: 10 answers more.
+    table = hard([*([[1, 1]] * 4), *([[1, 0]] * 4), [0, 1]])
+    gold = np.array([1] * 8 + [-1])
+    alike = Weighted(scale="share")(table).weights
+    assert alike[0] == pytest.approx(alike[1])
+    share = Weighted(scale="share")(table, gold)
+    assert share.weights == pytest.approx((np.array([8, 4]) + 10 * alike) / 18)
+    result = Weighted(prior_strength=0)(table, np.array([1] * 8 + [0]))
+    assert result.weights == pytest.approx(np.array([np.log((1 - 1e-9) / 1e-9), 0.01]), rel=1e-3)
     assert result.probabilities[-1, 0] > 0.99
-    share = Weighted(scale="share")(hard([*choices, [0, 1]]), np.array([1] * 8 + [-1]))
-    assert share.weights == pytest.approx(np.array([0.9, 0.5]))
 
 
 def test_weights_without_gold_find_the_odd_one_out() -> None:

@@ -214,7 +214,7 @@ def test_an_open_question_goes_the_whole_way(tmp_path: Path, monkeypatch: pytest
     assert shell("export", tmp_path / "run", "--to", "jsonl")[0] == 0
     code, _, err = shell("audit", tmp_path / "run")
     assert code == 2
-    assert "people choose among labels here" in err
+    assert "people give one label of a list here" in err
 
 
 def test_a_checker_makes_the_careless_agent_abstain(tmp_path: Path) -> None:

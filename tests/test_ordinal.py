@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from limbeck.errors import ConfigError
-from limbeck.evaluation import mean_absolute_error, ordinal_alpha, point, quadratic_kappa, rank_agreement
-from limbeck.evaluation.intervals import Floats, Integers
+from limbeck.evaluation import mean_absolute_error, point, quadratic_kappa, rank_agreement
+from limbeck.evaluation.intervals import Floats
 from limbeck.report import write_report
 from limbeck.selection.base import Evidence
 from limbeck.selection.uncertainty import Variance
@@ -81,20 +81,6 @@ def test_items_without_gold_do_not_count() -> None:
     nothing = np.array([-1, -1])
     for found in (quadratic_kappa(nothing, nothing, SCALE, rng=rng()), rank_agreement(nothing, SCALE[:2], rng=rng())):
         assert (found.value, found.reason) == (None, "no item has a gold label")
-
-
-def test_alpha_of_the_published_example() -> None:
-    """Krippendorff 2011, Computing Krippendorff's Alpha-Reliability, section E: ordinal α = 0.815."""
-    rows = ["123321412...", "1233224125.3", ".3332342251.", "123324412 51."]
-    votes = np.array([[-1 if one == "." else int(one) - 1 for one in row.replace(" ", "")] for row in rows]).T
-    assert ordinal_alpha(votes, 5, rng=rng()).value == pytest.approx(0.815, abs=0.001)
-
-
-def test_alpha_of_workers_that_never_differ() -> None:
-    same: Integers = np.array([[0, 0], [0, 0]])
-    assert ordinal_alpha(same, 3, rng=rng()).reason == "all workers always give the same label"
-    assert ordinal_alpha(np.array([[0, 0], [2, 2]]), 3, rng=rng()).value == pytest.approx(1)
-    assert ordinal_alpha(np.array([[0, -1], [-1, 2]]), 3, rng=rng()).reason == "no item has two votes"
 
 
 def test_variance_asks_where_the_ends_are_split_before_neighbours() -> None:

@@ -19,6 +19,7 @@ from limbeck import console
 from limbeck.assets.store import Store
 from limbeck.bench.command import bench
 from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
+from limbeck.console.comparison import compare
 from limbeck.console.people import audit, gold
 from limbeck.console.synthesis import synthesize
 from limbeck.doctor import examine
@@ -35,7 +36,7 @@ from limbeck.flows.run import run as do_run
 from limbeck.flows.status import status as look
 from limbeck.ledger import Ledger, repair
 from limbeck.meter import Meter
-from limbeck.task import fingerprint, load_task
+from limbeck.task import fingerprint, load_varied
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=True)
@@ -144,10 +145,11 @@ def models_verify(name: str | None, out: console.Console) -> None:
 
 @console.command("limbeck plan task.yaml")
 @click.argument("task", type=FILE)
-def plan(task: Path, out: console.Console) -> None:
+@console.CHANGED
+def plan(task: Path, changed: tuple[str, ...], out: console.Console) -> None:
     """Time a pilot of some 20 items and predict what the run will cost. Changes nothing."""
     with Meter() as meter:
-        job = Workshop(load_task(task, names=NAMES), Store(), meter, say=out.say).job()
+        job = Workshop(load_varied(task, changed, names=NAMES), Store(), meter, say=out.say).job()
         with out.progress() as notify:
             found = make_plan(job, notify=notify)
     out.result(found, console.plan(found))
@@ -157,9 +159,10 @@ def plan(task: Path, out: console.Console) -> None:
 @click.argument("task", type=FILE)
 @click.option("--run", "folder", type=FOLDER, help="Run folder.  [default: runs/NAME, NAME from the task file]")
 @click.option("--watts", type=click.FloatRange(min=0, min_open=True), help="The machine's draw, if you measured it.")
-def run(task: Path, folder: Path | None, watts: float | None, out: console.Console) -> None:
+@console.CHANGED
+def run(task: Path, folder: Path | None, watts: float | None, changed: tuple[str, ...], out: console.Console) -> None:
     """Annotate, learn, distill, evaluate and report. Run again to go on; a finished run is left alone."""
-    file = load_task(task, names=NAMES)
+    file = load_varied(task, changed, names=NAMES)
     folder = folder or Path("runs") / (file.task.name or task.stem)
     stamp = fingerprint(file)
     if finished(folder, stamp):
@@ -259,7 +262,7 @@ def predict(folder: Path, texts: Path, target: Path | None, out: console.Console
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 
 
-for _verb in (init, doctor, plan, run, synthesize, decode, status, gold, audit, report, export, predict):
+for _verb in (init, doctor, plan, run, synthesize, decode, status, gold, audit, compare, report, export, predict):
     commands.add_command(_verb)
 for _name, _verb in (
     ("list", models_list),

@@ -11,6 +11,7 @@ import numpy as np
 
 from limbeck.aggregation.base import (
     Aggregate,
+    Booleans,
     Floats,
     Integers,
     VoteTable,
@@ -25,6 +26,8 @@ from limbeck.errors import ConfigError
 LEAST_PROBABILITY = 1e-12
 # Answers at chance that are added to every count of agreement.
 SMOOTHING = 2.0
+# Items on which two workers are taken to have had nothing in common, added to those that both voted on.
+UNRELATED = 50.0
 ROUNDS = 10
 
 
@@ -33,16 +36,18 @@ class OpinionPool:
 
     - Given: a weight per worker is its exponent.
     - Without gold, three or more workers: each worker's log-probabilities are brought to one size (root mean square 1
-      over its votes), because how sure a model sounds is no measure of how right it is, and then count by the log-odds
-      of its agreement with the pool's own label, starting from equal exponents, until that settles. Two workers agree
-      with a pool of the two equally well, so nothing shows the better one: their log-probabilities count as they are.
+      over its votes), because how sure a model sounds is no measure of how right it is. Then it counts by the log-odds
+      of its agreement with the pool, in which it counts half, divided by how many times it is there (see `repeated`),
+      until that settles. Two workers agree with each other equally well, so nothing shows the better one: their
+      log-probabilities count as they are.
       In both cases one factor on all exponents then makes the mean confidence equal to the workers' mean agreement
       with the pool (smoothed), which stands in for its accuracy. A lone worker is returned as it is.
     - With gold: the exponents ≥ 0 of the greatest likelihood on gold items, with a Gaussian prior around the ones
       without gold (unit of exponent: that of log-probabilities of size 1), so a few gold labels move them a little.
 
-    Agreement rewards workers that err together: a worker unlike all others but better is held too low until there is
-    gold. `Aggregate.weights` is each worker's share of the pool: exponent × size of its log-probabilities, sum 1.
+    Agreement rewards workers that err together; without the division, five prompts of one model would outvote a better
+    worker unlike them. `Aggregate.weights` is each worker's share of the pool: exponent × size of its
+    log-probabilities, sum 1.
 
     Args:
         weights: worker → exponent ≥ 0; None = found as above.
@@ -103,17 +108,61 @@ def _without_gold(table: VoteTable, logs: Floats, size: Floats) -> Floats:
 
 
 def _settle(choices: Integers, logs: Floats, size: Floats) -> Floats:
-    k = logs.shape[2]
+    """Exponents by agreement with a pool in which the worker, and what repeats it, counts half.
+
+    If it counted whole, a worker might run away with the pool by agreeing with itself; without it, a constant worker
+    and one that is always wrong would decide which of the others are right.
+    """
+    k, voted = logs.shape[2], choices >= 0
     # An item with one vote only would let a worker agree with itself.
-    several = (choices >= 0).sum(axis=1) > 1
-    exponents = (size > 0).astype(np.float64)
+    several = voted.sum(axis=1) > 1
+    speaks = (size > 0).astype(np.float64)
+    repeats = repeated(logs, voted, _winner(logs, speaks))
+    exponents: Floats = speaks / repeats.sum(axis=1)
     for _ in range(ROUNDS):
-        winners = np.eye(k)[_winner(logs, exponents)]
-        previous, shares = exponents, share_right(choices, winners, several, smoothing=SMOOTHING)
-        exponents = np.where(size > 0, log_odds(shares, k), 0.0)
+        repeats = repeated(logs, voted, _winner(logs, exponents))
+        pools = np.einsum("ivk,wv->wik", logs * exponents[:, None], 1 - repeats / 2, optimize=True).round(9)
+        leads = (pools == pools.max(axis=2, keepdims=True)).astype(np.float64)
+        shares = np.array(
+            [
+                share_right(choices[:, [w]], normalise_rows(lead), several, smoothing=SMOOTHING)[0]
+                for w, lead in enumerate(leads)
+            ]
+        )
+        previous = exponents
+        exponents = speaks * log_odds(shares, k) / repeats.sum(axis=1)
         if np.allclose(exponents, previous, rtol=0, atol=1e-9):
             break
     return exponents
+
+
+def repeated(logs: Floats, voted: Booleans, winners: Integers) -> Floats:
+    """The share of what each worker says that every other says too, shape [W, W], 1 on the diagonal.
+
+    It is the squared correlation of what the two say beyond the label: of their log-probabilities, less their means
+    over the items of the same label, where both voted; 50 more items without any correlation are counted in, for few
+    items correlate by chance. The sum of a row tells how many times a worker is there: five equal prompts count as 5
+    each, three different prompts of one small model as about 1.6, a worker unlike them as 1.1.
+
+    Args:
+        logs: log-probabilities, 0 where a worker did not vote, shape [I, W, K].
+        voted: who voted, shape [I, W].
+        winners: the label of each item, shape [I].
+    """
+    own = voted.astype(np.float64)
+    beyond = np.zeros_like(logs)
+    for label in np.unique(winners):
+        rows = winners == label
+        means = logs[rows].sum(axis=0) / np.maximum(own[rows].sum(axis=0), 1)[:, None]
+        beyond[rows] = np.where(voted[rows][:, :, None], logs[rows] - means, 0.0)
+    product = np.einsum("iwk,ivk->wv", beyond, beyond, optimize=True)
+    spread = np.einsum("iwk,iv->wv", beyond**2, own, optimize=True)  # of w, on the items that v voted on too
+    both = np.sqrt(spread * spread.T)
+    alike = np.clip(np.divide(product, both, out=np.zeros_like(both), where=both > 1e-12), 0, 1)
+    shared = own.T @ own
+    shares = np.asarray(alike**2 * shared / (shared + UNRELATED), np.float64)
+    np.fill_diagonal(shares, 1.0)
+    return shares
 
 
 def _winner(logs: Floats, exponents: Floats) -> Integers:

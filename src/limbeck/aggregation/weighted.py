@@ -29,9 +29,10 @@ from limbeck.errors import ConfigError
 class Weighted:
     """Share of the workers' weight behind each label as posterior; ties as in `share_votes`.
 
-    Weights are given by name; or come from the accuracy on gold items when there are any; or, without gold, from the
-    agreement with the weighted vote itself, repeated until nothing changes (with one round and scale "share" this is
-    "worker agreement with aggregate"). An accuracy is smoothed by `smoothing` further answers at chance 1/K. Scale
+    Weights are given by name; or, without gold, come from the agreement with the weighted vote itself, repeated until
+    nothing changes (with one round and scale "share" this is "worker agreement with aggregate"); an agreement is
+    smoothed by `smoothing` further answers at chance 1/K. With gold they come from the accuracy on gold items, where
+    the agreement stands for `prior_strength` further answers: a few gold labels move the weights a little. Scale
     "odds" weighs by ln(accuracy · (K−1) / (1−accuracy)), optimal for independent errors (Nitzan & Paroush 1982);
     "share" by the accuracy as it is. No estimated weight is below 0.01.
 
@@ -40,9 +41,10 @@ class Weighted:
         rounds: most rounds of estimation without gold.
         scale: how an accuracy becomes a weight.
         smoothing: number of answers at chance added to each worker's own.
+        prior_strength: number of answers, as right as a worker's agreement, added to its answers on gold items.
 
     Raises:
-        ConfigError: a weight that is negative or not finite, rounds < 1, smoothing < 0, or an unknown scale.
+        ConfigError: a negative or infinite weight, rounds < 1, smoothing or prior_strength < 0, or an unknown scale.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class Weighted:
         rounds: int = 20,
         scale: Literal["odds", "share"] = "odds",
         smoothing: float = 2.0,
+        prior_strength: float = 10.0,
     ) -> None:
         if weights is not None and not all(np.isfinite(weight) and weight >= 0 for weight in weights.values()):
             raise ConfigError("A worker's weight is negative or not finite.", hint="Give weights ≥ 0.")
-        if rounds < 1 or smoothing < 0 or scale not in ("odds", "share"):
+        if rounds < 1 or min(smoothing, prior_strength) < 0 or scale not in ("odds", "share"):
             raise ConfigError(
                 f"Weighted cannot use rounds={rounds}, smoothing={smoothing}, scale={scale!r}.",
                 hint="rounds ≥ 1, smoothing ≥ 0, scale 'odds' or 'share'.",
@@ -64,6 +67,7 @@ class Weighted:
         self.rounds = rounds
         self.scale = scale
         self.smoothing = smoothing
+        self.prior_strength = prior_strength
 
     def __call__(self, table: VoteTable, gold: Integers | None = None) -> Aggregate:
         """Aggregate `table`; gold items fit the weights unless these were given.
@@ -86,13 +90,12 @@ class Weighted:
         choices = table.choices
         known = known_gold(gold, len(choices))
         odds = self.scale == "odds"
+        common = choices[table.common_rows]
+        shares = _agreement(common, k, smoothing=self.smoothing, rounds=self.rounds, odds=odds)
         if gold is not None and known.any():
-            target = np.zeros((len(choices), k))
-            target[known, gold[known]] = 1.0
-            shares = share_right(choices, target, known, smoothing=self.smoothing)
-        else:
-            choices = choices[table.common_rows]
-            shares = _agreement(choices, k, smoothing=self.smoothing, rounds=self.rounds, odds=odds)
+            answered = (choices[known] >= 0).sum(axis=0)
+            hits = (choices[known] == gold[known, None]).sum(axis=0)
+            shares = (hits + self.prior_strength * shares) / (answered + self.prior_strength)
         return log_odds(shares, k) if odds else np.maximum(shares, LEAST_WEIGHT)
 
 

@@ -24,6 +24,7 @@ GRAMMAR = "limbeck.decoding.grammar:Grammar"
 WIDTH = "limbeck.engines.width:remembered"
 EXPORTED, EXPORTER = "limbeck.engines.exported:load", "limbeck.engines.exporting:exported"
 INSPECT, REPORT = "limbeck.engines.gguf:inspect", "limbeck.report:write_report"
+COMPARISON_PAGE = "limbeck.report.comparison:write_comparison_page"
 AUDIT, ACCEPTED = "limbeck.flows.audit:audit", "limbeck.flows.audit:write_accepted"
 DECODERS = {
     "choice": "limbeck.decoding.choice:Choice",

@@ -13,9 +13,10 @@ from limbeck.console.terminal import (
     until_hung_up,
     writing,
 )
-from limbeck.console.verb import command
+from limbeck.console.verb import CHANGED, command
 
 __all__ = [
+    "CHANGED",
     "Console",
     "Patience",
     "checklist",

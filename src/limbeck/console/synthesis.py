@@ -14,13 +14,13 @@ from limbeck.assets.store import Store
 from limbeck.catalog import NAMES, Workshop
 from limbeck.console.appraisal import appraisal
 from limbeck.console.terminal import Console, Patience
-from limbeck.console.verb import command
+from limbeck.console.verb import CHANGED, command
 from limbeck.errors import RunError
 from limbeck.flows.appraise import appraise
 from limbeck.flows.examples import check_target, write_examples
 from limbeck.flows.synthesize import synthesize as write_texts
 from limbeck.meter import Meter
-from limbeck.task import load_task, synthesis_fingerprint
+from limbeck.task import load_varied, synthesis_fingerprint
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path)
@@ -31,10 +31,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--per-class", "count", type=click.IntRange(min=1), required=True, help="Examples of each label.")
 @click.option("--run", "folder", type=FOLDER, help="Run folder.  [default: runs/NAME, NAME from the task file]")
 @click.option("--out", "target", type=FILE, help="Examples as .jsonl, .csv or .parquet.  [default: in the run folder]")
+@CHANGED
 @click.option("--judge", help="A model that judges the examples; none that writes or accepts them.")
 def synthesize(task: Path, count: int, folder: Path | None, out: Console, **told: Any) -> None:
     """Write synthetic examples until so many of each label are accepted by the committee. Run again to go on."""
-    file = load_task(task, names=NAMES)
+    file = load_varied(task, told["changed"], names=NAMES)
     folder = (folder or Path("runs") / (file.task.name or task.stem)) / "synthesis"
     check_target(target := told["target"] or folder / "examples.jsonl")
     stamp = synthesis_fingerprint(file)

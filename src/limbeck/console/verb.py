@@ -13,6 +13,10 @@ import click
 
 from limbeck.console.terminal import Console, until_hung_up
 
+CHANGED = click.option(
+    "--set", "changed", multiple=True, metavar="KEY=VALUE", help="Another value for a key, such as budget.items=200."
+)
+
 
 def command(example: str) -> Callable[[Callable[..., Any]], click.Command]:
     """A verb with --json and --quiet, and an example at the end of its help."""

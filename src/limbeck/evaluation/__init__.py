@@ -1,8 +1,10 @@
 """How good labels are: scores, calibration, agreement of workers, agreement with people, paired comparison.
 
 Pure functions over arrays. Every statistic comes as an `Estimate` with an interval, or with the reason why not. What a
-few human answers prove about all labels is in `powered`, `certificate` and `alternative_annotator`, which are imported
-by name because they need SciPy. Knows nothing of models, engines, files or pages.
+few human answers prove about all labels is in `powered`, `certificate` and `alternative_annotator`, and what people
+prefer in `noninferiority`; those are imported by name because they need SciPy, and so are the other statistics of a
+study: `raters`, `conduct`, `bradley_terry`, `power`, `multiplicity`.
+Knows nothing of models, engines, files or pages.
 """
 
 from limbeck.evaluation.agreement import (
@@ -26,7 +28,6 @@ from limbeck.evaluation.intervals import Estimate
 from limbeck.evaluation.ordinal import (
     expected,
     mean_absolute_error,
-    ordinal_alpha,
     point,
     quadratic_kappa,
     rank_agreement,
@@ -69,7 +70,6 @@ __all__ = [
     "macro_f1",
     "mcnemar",
     "mean_absolute_error",
-    "ordinal_alpha",
     "pairwise_agreement",
     "panel_warning",
     "per_class",

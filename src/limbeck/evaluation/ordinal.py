@@ -5,8 +5,6 @@ Knows nothing of workers, files or of how the labels came about.
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 
 from limbeck.evaluation.intervals import Estimate, Floats, Integers, bootstrap, mean_estimate, undefined
@@ -90,38 +88,3 @@ def rank_agreement(gold: Integers, said: Floats, *, rng: np.random.Generator) ->
     if not rows.any():
         return undefined(NO_GOLD)
     return correlation([(said[rows], gold[rows].astype(np.float64))], rng=rng, reason="labels or gold do not differ")
-
-
-def ordinal_alpha(choices: Integers, k: int, *, rng: np.random.Generator) -> Estimate:
-    """Krippendorff's α of the workers with the ordinal distance: 1 is full agreement, 0 that of chance.
-
-    δ(c, d)² = (Σ_{g=c..d} n_g − (n_c + n_d)/2)², with n_g the number of votes for label g on items that two or more
-    workers answered (Krippendorff 2011, Computing Krippendorff's Alpha-Reliability). The bootstrap draws items and
-    keeps the distances of all.
-
-    Args:
-        choices: label indices, shape [n, W]; -1 = no vote.
-        k: number of labels.
-        rng: source of the bootstrap.
-    """
-    counts = np.stack([(choices == label).sum(axis=1) for label in range(k)], axis=1).astype(np.float64)
-    counts = counts[counts.sum(axis=1) >= 2]
-    if not len(counts):
-        return undefined("no item has two votes")
-    total = counts.sum(axis=0)
-    middle = total.cumsum() - total / 2
-    distance = (middle[:, None] - middle) ** 2
-    each = counts.sum(axis=1)
-    disagreed = np.zeros(len(counts))
-    for c, d in combinations(range(k), 2):
-        disagreed += 2 * counts[:, c] * counts[:, d] * distance[c, d] / (each - 1)
-    features = np.column_stack([disagreed, counts])
-
-    def statistic(sums: Floats) -> Floats:
-        votes = sums[:, 1:]
-        n = votes.sum(axis=1)
-        chance = np.einsum("bc,cd,bd->b", votes, distance, votes) / (n - 1)
-        return np.asarray(1 - sums[:, 0] / np.where(chance > ROUNDING, chance, np.nan))
-
-    one = int((total > 0).sum()) < 2
-    return bootstrap(features, statistic, rng=rng, reason="all workers always give the same label" if one else None)

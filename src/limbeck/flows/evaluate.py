@@ -26,7 +26,6 @@ from limbeck.evaluation import (
     diagnose,
     macro_f1,
     mean_absolute_error,
-    ordinal_alpha,
     panel_warning,
     per_class,
     quadratic_kappa,
@@ -34,6 +33,7 @@ from limbeck.evaluation import (
     reliability,
 )
 from limbeck.evaluation.intervals import undefined
+from limbeck.evaluation.raters import krippendorff_alpha
 from limbeck.flows.verdict import chosen, on_scale
 from limbeck.flows.words import estimate, plain
 from limbeck.records import Item, Vote
@@ -174,7 +174,7 @@ def panel(
         block |= {"best_agent_accuracy": None, "best_agent_accuracy_reason": "no item has a gold label"}
     warning = panel_warning(gold, given[table.common_rows], choices, table.workers, rng=rng)
     if task.scale is not None:
-        block |= estimate("ordinal_alpha", ordinal_alpha(choices, len(table.labels), rng=rng))
+        block |= estimate("ordinal_alpha", krippendorff_alpha(choices, len(table.labels), level="ordinal", rng=rng))
     return block, warning
 
 

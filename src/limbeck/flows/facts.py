@@ -65,7 +65,7 @@ def describe(
         },
         "reproduce": {
             "command": "limbeck run task.yaml",
-            "task_file": Path(file.source).read_text(encoding="utf-8-sig") if Path(file.source).is_file() else None,
+            "task_file": file.text,
             "seed": data.seed,
             "machine": machine(),
             "versions": {name: version(name) for name in _packages(file)} | {"python": platform.python_version()},

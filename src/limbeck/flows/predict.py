@@ -10,12 +10,10 @@ from typing import TextIO
 
 import numpy as np
 
-from limbeck.aggregation.units import set_confidence
 from limbeck.errors import DataError
 from limbeck.flows.export import safe_cell
-from limbeck.flows.verdict import chosen, on_scale, sureness
+from limbeck.flows.verdict import named, on_scale
 from limbeck.pool import columns, glued, read_rows
-from limbeck.records import set_name
 from limbeck.students.base import Student
 from limbeck.task import Task
 
@@ -77,16 +75,13 @@ def _labelled(student: Student, source: Path, task: Task, cut: Sequence[float] |
 def _opinions(student: Student, texts: Sequence[str], task: Task, cut: Sequence[float] | None) -> Iterator[Answer]:
     if texts:
         opinion = student.predict_proba(texts)
-        if cut is not None:
-            applies = opinion >= np.array(cut)
-            sure = set_confidence(opinion, applies)
-            for text, row, one, shares in zip(texts, applies, sure.tolist(), opinion.tolist(), strict=True):
-                yield text, set_name(student.labels, row), [one, *shares]
-            return
-        best, said = chosen(task, opinion), on_scale(task, opinion)
-        told = np.column_stack([sureness(opinion, best), *([] if said is None else [said]), opinion])
-        for text, winner, numbers in zip(texts, best.tolist(), told.tolist(), strict=True):
-            yield text, student.labels[winner], numbers
+        said = on_scale(task, opinion)
+        scale = np.empty((len(texts), 0)) if said is None else said[:, None]
+        told = np.hstack([scale, opinion]).tolist()
+        for text, (label, sure), numbers in zip(
+            texts, named(task, opinion, None if cut is None else np.array(cut)), told, strict=True
+        ):
+            yield text, label, [sure, *numbers]
 
 
 def _write_csv(names: Sequence[str], rows: Iterator[Answer], out: TextIO) -> int:

@@ -7,39 +7,25 @@ and which models and data sets were used (JSON). Knows nothing of how parts are 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
-from limbeck.flows.cases import disagreements
-from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
-from limbeck.flows.learn import Learned, learn
-from limbeck.flows.lesson import Lesson, conclude
-from limbeck.flows.orders import orders_differ
-from limbeck.flows.several import score_sets
+from limbeck.flows.learn import learn
+from limbeck.flows.metrics import leave_outcomes, metrics_of
 from limbeck.flows.summary import sentence, warnings
 from limbeck.flows.tuning import write_tuning
-from limbeck.flows.verdict import chosen, packed
-from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
-from limbeck.pool import Pool
-from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
 AUDIT = "audit.json"
-JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 THRESHOLDS = "thresholds"
 
@@ -126,7 +112,9 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         )
     notify(Progress("report", 0, 1))
     with meter.phase("evaluate"):
-        metrics = _metrics(job, ledger, learned, test=test, size=size)
+        metrics = metrics_of(job, ledger, learned, test=test, size=size)
+        if test:
+            leave_outcomes(job, ledger, learned, folder)
     ledger.add_phases(meter.drain())
     metrics["resources"] = combine(ledger.phases())
     metrics["warnings"] = warnings(metrics, stopped=stopped)
@@ -137,127 +125,12 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     return metrics
 
 
-def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item], size: int | None) -> dict[str, Any]:
-    labels, seed = job.task.labels, job.seed
-    votes = [vote for vote in ledger.votes() if not vote.of_person]
-    judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
-    on = "test" if test else "pool"
-    pool = job.test if test and job.test else job.pool
-    items = [pool[item] for item in judged.table.items]
-    truth, cast = Truth.of(items, labels), votes
-    if judged.answers is not None:
-        truth, cast = Truth.of_answers(items, judged.answers), judged.answers.renamed(votes)
-    committee: dict[str, Any] = {"aggregate": job.aggregate}
-    if judged.beliefs is not None:
-        marginals, cut = judged.beliefs.marginals, judged.beliefs.thresholds
-        committee |= score_sets(job.task, marginals, cut, items, on=on, seed=seed)
-    else:
-        committee |= score(judged.probabilities, truth, job.task, on=on, seed=seed)
-    alike, warning = panel(judged.table, judged.probabilities, truth=truth, task=job.task, accept=job.accept, seed=seed)
-    committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
-    if not judged.labels:
-        reasons = [name for name in committee if name.endswith("_reason")]
-        committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
-    counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
-    weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    own = workers(judged.table, cast, truth, weights=weights, on=on, seed=seed)
-    if job.task.pair and job.task.pair.both:
-        there = set(judged.table.items)
-        asked = [vote for vote in votes if vote.item in there]
-        traces = dict(ledger.traces(vote.key for vote in asked))
-        for name, method in calibrations(job.committee).items():
-            cast = [vote for vote in asked if vote.worker == name]
-            share = orders_differ(cast, traces, labels=labels, method=method, seed=seed)
-            own[name] |= estimate("orders_differ", share)
-    told = job.facts["agents"]
-    return {
-        "schema": 1,
-        "limbeck": job.facts["reproduce"]["versions"]["limbeck"],
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "task": {
-            "name": job.task.name,
-            "instructions": job.task.instructions,
-            "labels": dict(zip(labels, job.task.descriptions, strict=True)),
-            "show": list(job.task.show),
-            "kind": job.task.kind,
-        },
-        "data": _data(job, truncated=len({v.item for v in votes if "truncated" in v.flags})),
-        "ended": learned.ended,
-        "items": len(learned.lesson.labels),
-        "votes": len(votes),
-        "agents": {name: told.get(name, {}) | block for name, block in own.items()},
-        "committee": committee | {"warning": warning},
-        "student": _student(job, learned, judged, size=size),
-        "learning_curve": [
-            {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
-        ],
-        "disagreements": disagreements(judged, truth.items, votes) if judged.labels else [],
-        "reproduce": job.facts["reproduce"],
-    }
-
-
-def _data(job: Job, *, truncated: int) -> dict[str, Any]:
-    shown = [job.pool[i] for i in range(min(3, len(job.pool)))]
-    gold = [*job.pool.gold(), *(job.test.gold() if job.test else ())]
-    return dict(job.facts["data"]) | {
-        "pool_items": len(job.pool),
-        "rows": job.pool.notes["rows"],
-        "duplicates": job.pool.notes["duplicates"],
-        "empty": job.pool.notes["empty"],
-        "test_items": len(job.test) if job.test else 0,
-        "test_in_pool": _shared(job.pool, job.test) if job.test else 0,
-        "gold_unknown": sum(one is not None and not job.task.knows(one) for one in gold),
-        "truncated": truncated,
-        "example_items": [{"text": "\n".join(item.fields.values()), "gold": item.gold} for item in shown],
-    }
-
-
-def _shared(pool: Pool, test: Pool, step: int = 10_000) -> int:
-    """How many test texts are in the pool as well; the pool's texts are looked at piece by piece."""
-    held_out = set(test.texts())
-    pieces = (range(start, min(start + step, len(pool))) for start in range(0, len(pool), step))
-    return sum(text in held_out for piece in pieces for text in pool.texts(piece))
-
-
 def _keep(student: Student | None, folder: Path, job: Job) -> int | None:
     """Save the student; its size in bytes."""
     if student is None:
         return None
     student.save(folder, card=job.facts["card"])
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) -> dict[str, Any]:
-    """The student on all test items, also on those that the committee was not asked about."""
-    if learned.student is None:
-        return {"taught_by": 0} | _absent("kind", "bytes", *JUDGED, reason=learned.reason or "nothing was learned")
-    taught = int(np.sum([label.confidence >= job.min_confidence for label in learned.lesson.labels]))
-    block = {"kind": job.facts["student"], "taught_by": taught, "bytes": size}
-    if job.test is None:
-        reason = "there is no test set: on texts it learned from a student cannot be judged"
-        return block | {"on": "pool"} | _absent(*JUDGED, reason=reason)
-    texts = job.test.texts()
-    begun = time.perf_counter()
-    opinion = learned.student.predict_proba(texts)
-    block["items_per_second"] = len(texts) / (time.perf_counter() - begun)
-    if learned.lesson.beliefs is not None:
-        cut = learned.lesson.beliefs.thresholds
-        block |= score_sets(job.task, opinion, cut, list(job.test), on="test", seed=job.seed)
-    else:
-        block |= score(opinion, Truth.of(list(job.test), job.task.labels), job.task, on="test", seed=job.seed)
-    if not judged.labels:
-        return block | _absent("agreement_with_committee", reason="the committee labelled none of these items")
-    rows = [job.test.index(item) for item in judged.table.items]
-    if judged.beliefs is not None and learned.lesson.beliefs is not None:
-        theirs = judged.beliefs.marginals >= judged.beliefs.thresholds
-        same = packed(opinion[rows] >= learned.lesson.beliefs.thresholds) == packed(theirs)
-    else:
-        same = chosen(job.task, opinion[rows]) == chosen(job.task, judged.probabilities)
-    return block | {"agreement_with_committee": float(same.mean())}
-
-
-def _absent(*names: str, reason: str) -> dict[str, Any]:
-    return dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
 
 
 def write_whole(path: Path, text: str) -> None:

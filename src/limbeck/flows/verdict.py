@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.aggregation.units import set_confidence
 from limbeck.evaluation import expected, point
+from limbeck.records import set_name
 from limbeck.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -40,3 +42,16 @@ def on_scale(task: Task, probabilities: Floats) -> Floats | None:
 def packed(applies: npt.NDArray[np.bool_]) -> Integers:
     """A number for each set of labels, [N, K] → [N]; equal sets have equal numbers."""
     return np.asarray(applies @ (1 << np.arange(applies.shape[1], dtype=np.int64)), np.int64)
+
+
+def named(task: Task, probabilities: Floats, thresholds: Floats | None = None) -> list[tuple[str, float]]:
+    """Label and its probability for each of a student's opinions, [N, K]; a set where there are thresholds, [K]."""
+    if thresholds is not None:
+        applies = probabilities >= thresholds
+        sure = set_confidence(probabilities, applies).tolist()
+        return [(set_name(task.labels, row), one) for row, one in zip(applies, sure, strict=True)]
+    choice = chosen(task, probabilities)
+    return [
+        (task.labels[place], one)
+        for place, one in zip(choice.tolist(), sureness(probabilities, choice).tolist(), strict=True)
+    ]

@@ -34,15 +34,20 @@ def write_report(folder: Path) -> Path:
     Raises:
         RunError: when metrics.json is missing, damaged or of a newer schema, or the page cannot be written.
     """
-    metrics = _read(folder / "metrics.json", again="Run the same `limbeck run` again.")
+    metrics = read_facts(folder / "metrics.json", again="Run the same `limbeck run` again.")
     if (audited := folder / "audit.json").exists():
-        metrics["audit"] = _read(audited, again="Run the same `limbeck audit` again.")
+        metrics["audit"] = read_facts(audited, again="Run the same `limbeck audit` again.")
     target = folder / "report.html"
-    _replace(target, render(metrics).encode("utf-8"))
+    replace_page(target, render(metrics).encode("utf-8"))
     return target
 
 
-def _read(source: Path, *, again: str) -> dict[str, Any]:
+def read_facts(source: Path, *, again: str) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        RunError: when it is not there or damaged; `again` says what to do then.
+    """
     try:
         found = json.loads(source.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -54,7 +59,7 @@ def _read(source: Path, *, again: str) -> dict[str, Any]:
     return found
 
 
-def _replace(target: Path, content: bytes) -> None:
+def replace_page(target: Path, content: bytes) -> None:
     """Write beside the target and rename, so that a reader sees the old page or the new one, never half of one."""
     name: Path | None = None
     try:
@@ -87,8 +92,13 @@ def render(metrics: Mapping[str, Any]) -> str:
             **charts.reliability_pair(known),
             "coverage": charts.coverage(known),
         }
-    page = _environment().get_template("page.html")
-    return page.render(m=known, charts=drawn, tables=_tables(known), cards=cards(known), css=_css()) + "\n"
+    page = environment().get_template("page.html")
+    return (
+        page.render(
+            m=known, charts=drawn, tables=_tables(known), cards=cards(known), css=page_style(), version=known.limbeck
+        )
+        + "\n"
+    )
 
 
 def _tables(m: Metrics) -> dict[str, Table | None]:
@@ -104,6 +114,7 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
         "kept": scores.kept(m),
         "audit": audit.shares(m.audit),
         "agents": sections.agents(m),
+        "plan": sections.plan(m),
         "phases": sections.phases(m),
         "assets": sections.assets(m),
         "machine": sections.machine(m),
@@ -111,13 +122,15 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
     }
 
 
-def _css() -> Markup:
+def page_style() -> Markup:
+    """The style sheet of every page."""
     return Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, with every filter and word that they use."""
+    found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -125,13 +138,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_never_none,
     )
-    environment.filters.update(
-        cut=cut, groups=groups, without_traces=without_traces, moment=words.moment, span=words.span
-    )
+    found.filters.update(cut=cut, groups=groups, without_traces=without_traces, moment=words.moment, span=words.span)
     writers = (words.count, words.decimal, words.fine, words.percent, words.rate, words.duration, words.size)
-    environment.globals.update({write.__name__: write for write in (*writers, words.energy, words.points)})
-    environment.globals.update(fact=words.fact, plural=words.plural, compared=words.compared, unknown=words.UNKNOWN)
-    return environment
+    found.globals.update({write.__name__: write for write in (*writers, words.energy, words.points)})
+    found.globals.update(fact=words.fact, plural=words.plural, compared=words.compared, unknown=words.UNKNOWN)
+    return found
 
 
 def _never_none(value: Any) -> Any:

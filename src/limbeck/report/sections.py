@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from limbeck.report import words
+from limbeck.report.plan import AddedPart, DroppedPart
 from limbeck.report.safety import without_traces
 from limbeck.report.shape import AgentPart, Metrics, PhasePart, RoundPart
 from limbeck.report.tables import Cell, Column, Head, Missing, Table, interval_of, tabulate, value_of
@@ -135,6 +136,27 @@ def _together(table: Table, joint: AgentPart, scale: Scale) -> list[Cell]:
         "with its interval": Cell(scale.dot(joint, css="committee"), look="sum"),
     }
     return [filled.get(head.title, Cell("", look="sum")) for head in table.heads]
+
+
+def plan(metrics: Metrics) -> Table | None:
+    """What each agent adds to those above it, and what leaving it out would change."""
+    found = metrics.committee.plan
+    left_out = {one.agent: one for one in found.without}
+    nothing = DroppedPart()
+    columns: list[Column[AddedPart]] = [
+        Column("Agent", value_of("agent"), number=False),
+        Column("Together", value_of("share"), words.percent, small=found.measure or ""),
+        Column("It adds", value_of("gain"), words.change, extra=interval_of("gain_interval"), absent="–"),
+        Column(
+            "Without it",
+            lambda one: value_of("change")(left_out.get(one.agent, nothing)),
+            words.change,
+            extra=lambda one: words.span(left_out.get(one.agent, nothing).change_interval),
+        ),
+        Column("and saved", lambda one: value_of("saves")(left_out.get(one.agent, nothing)), words.percent),
+        Column("Time an answer", value_of("seconds"), words.duration),
+    ]
+    return tabulate("What each agent adds", list(found.path), columns, hide_caption=True)
 
 
 def phases(metrics: Metrics) -> Table | None:

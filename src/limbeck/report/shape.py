@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from limbeck.errors import RunError
 from limbeck.report.audit import AuditPart
 from limbeck.report.block import Block, Interval, Number, Numbers, Part, Rows, Said, Table
+from limbeck.report.plan import PlanPart
 from limbeck.report.safety import all_visible
 
 SCHEMA = 1
@@ -147,6 +148,7 @@ class CommitteePart(ScoredPart):
     ordinal_alpha: Number = None
     best_agent: str | None = None
     best_agent_accuracy: Number = None
+    plan: Part[PlanPart] = PlanPart()
 
 
 class StudentPart(ScoredPart):

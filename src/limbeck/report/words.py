@@ -49,6 +49,12 @@ def points(value: float) -> str:
     return f"{decimal(abs(value) * 100, 1)} points"
 
 
+def change(value: float) -> str:
+    """The same with its sign: −0.004 → −0.4 points."""
+    written = decimal(value * 100, 1)
+    return f"{'' if written.startswith(chr(0x2212)) or written == '0' else '+'}{written} points"
+
+
 def span(interval: tuple[float, float] | None, *, parts: str = "percent") -> str:
     """An interval in brackets, or nothing: (80.1 to 86.0)."""
     if interval is None:

@@ -22,6 +22,7 @@ from limbeck.task.sections import (
 )
 from limbeck.task.synthesis import SynthesisSection
 from limbeck.task.taskfile import TaskFile, fingerprint, synthesis_fingerprint
+from limbeck.task.variation import Key, key_of, load_varied, vary
 
 __all__ = [
     "AgentSection",
@@ -36,6 +37,7 @@ __all__ = [
     "EngineSection",
     "ExamplesSection",
     "HeldOutSection",
+    "Key",
     "Open",
     "Pair",
     "PrivacySection",
@@ -49,7 +51,9 @@ __all__ = [
     "TaskSection",
     "default_instructions",
     "fingerprint",
+    "key_of",
     "load_task",
+    "load_varied",
     "notice",
     "on_this_machine",
     "parse_decode",
@@ -59,4 +63,5 @@ __all__ = [
     "synthesis_fingerprint",
     "turned",
     "unknown_names",
+    "vary",
 ]

@@ -74,7 +74,7 @@ def parse_task(text: str, *, source: Path | str, names: Names | None = None) -> 
         if not root.refused:
             problems.append(Problem(root.mark.line, root.mark.column, "", "must be a mapping with task: and data:"))
         raise _error(where, problems)
-    task_file = _validated(root, problems, where)
+    task_file = _validated(root, problems, where, text)
     found = [*relations(task_file), *unknown_names(task_file, names or {})]
     _refuse(where, [*problems, *(task_file.problem(*one) for one in found)])
     return task_file
@@ -99,7 +99,7 @@ def parse_decode(text: str, *, source: str = "--decode") -> DecodeSection:
         raise _error(source, [one for one in found if one is not None]) from None
 
 
-def _validated(root: Node, problems: list[Problem], source: str) -> TaskFile:
+def _validated(root: Node, problems: list[Problem], source: str, text: str) -> TaskFile:
     values = {"task": {}, "data": {}, **plain(root)}
     try:
         task_file = TaskFile.model_validate(values)
@@ -107,7 +107,7 @@ def _validated(root: Node, problems: list[Problem], source: str) -> TaskFile:
         found = [shape_problem(root, detail) for detail in error.errors(include_url=False)[:MOST_PROBLEMS]]
         # What stands under a refused tag or alias is wrong already; its shape is no second problem.
         raise _error(source, [*problems, *(one for one in found if one is not None)]) from None
-    return _suited(_named(task_file, source)).read_from(source, root)
+    return _suited(_named(task_file, source)).read_from(source, root, text)
 
 
 def _named(task_file: TaskFile, source: str) -> TaskFile:

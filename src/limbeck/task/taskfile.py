@@ -53,11 +53,17 @@ class TaskFile(BaseModel):
     privacy: Annotated[PrivacySection, BeforeValidator(empty_section)] = PrivacySection()
     _source: str = PrivateAttr(default="task file")
     _root: Node | None = PrivateAttr(default=None)
+    _text: str | None = PrivateAttr(default=None)
 
     @property
     def source(self) -> str:
         """The file this was read from, as the reader named it."""
         return self._source
+
+    @property
+    def text(self) -> str | None:
+        """The text this was read from; None where it was made otherwise."""
+        return self._text
 
     def resolve(self, raw: str) -> Path:
         """A path of this file on disk: relative ones start in the folder of the task file."""
@@ -68,10 +74,10 @@ class TaskFile(BaseModel):
         named = "/" in raw or "\\" in raw or bool(Path(raw).suffix)
         return self.resolve(raw) if named else None
 
-    def read_from(self, source: str, root: Node) -> TaskFile:
-        """The same file, knowing its source and the marks of its keys."""
+    def read_from(self, source: str, root: Node, text: str) -> TaskFile:
+        """The same file, knowing its source, its text and the marks of its keys."""
         known = self.model_copy()
-        known._source, known._root = source, root
+        known._source, known._root, known._text = source, root, text
         return known
 
     def problem(self, path: Sequence[str | int], text: str) -> Problem:
