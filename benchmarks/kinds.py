@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from limbeck.agent.orders import DIFFER
 from limbeck.agent.prompt import COMMITTEE, OPEN_COMMITTEE, PAIR_COMMITTEE, SEVERAL_COMMITTEE
 from limbeck.aggregation.base import tabulate
 from limbeck.aggregation.units import tabulate_units
@@ -34,6 +33,7 @@ from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.evaluate import Truth
 from limbeck.flows.job import Job, silent
 from limbeck.flows.lesson import conclude
+from limbeck.flows.orders import orders_differ
 from limbeck.flows.several import applies_of
 from limbeck.flows.verdict import chosen, on_scale
 from limbeck.ledger import Ledger
@@ -94,9 +94,8 @@ def of_pairs(job: Job, ledger: Ledger) -> dict[str, Any]:
             name: [replace(vote, scores=tuple(traces[key]["orders"][way]["scores"])) for key, vote in votes.items()]
             for name, way in ways.items()
         } | {"both": list(votes.values())}
-        found[worker.name] = {
-            "orders differ": float(np.mean([DIFFER in vote.flags for vote in votes.values()])),
-        }
+        differ = orders_differ(list(votes.values()), traces, labels=labels, method=worker.calibration, seed=0)
+        found[worker.name] = {"orders differ": told(differ)}
         for name, cast in one.items():
             for method in ("none", "batch"):
                 table = tabulate(cast, labels=labels, items=judged.table.items, calibration={worker.name: method})
@@ -125,29 +124,23 @@ def of_answers(job: Job, ledger: Ledger) -> dict[str, Any]:
 
 
 def of_sets(job: Job, ledger: Ledger) -> dict[str, Any]:
-    """Each agent and the committee, with thresholds found in the three ways; F1 without and with any calibration."""
+    """Each agent and the committee, by both ways to find thresholds, labels compared within a text and not."""
     assert job.task.several is not None
     items = list(job.pool.ids)
     wanted, known = applies_of(job.task, job.pool.gold())
-    names = [worker.name for worker in job.committee.workers]
-    votes = [vote for vote in ledger.votes(items=items) if vote.worker in names]
-    found: dict[str, Any] = {"labels per text in gold": float(wanted[known].sum(axis=1).mean())}
-    everything = wanted[known]
-    found["every label for every text"] = {"micro-F1": told(micro_f1(everything, np.ones_like(everything), rng=rng()))}
-    for cut in ("f1", "prior", 0.5):
-        shares = {"labels": job.task.labels, "items": items, "shares": job.task.several.shares, "cut": cut}
-        for who in ([name] for name in names):
+    wanted, methods = wanted[known], calibrations(job.committee)
+    votes = [vote for vote in ledger.votes(items=items) if vote.worker in methods]
+    everything = told(micro_f1(wanted, np.ones_like(wanted), rng=rng()))
+    found: dict[str, Any] = {"labels per text": float(wanted.sum(axis=1).mean()), "micro-F1 of every label": everything}
+    for cut, relative in (("prior", True), ("prior", False), ("f1", True), ("f1", False)):
+        settings: dict[str, Any] = {"shares": job.task.several.shares, "cut": cut, "relative": relative}
+        for who in (*([name] for name in methods), list(methods)):
             own = [vote for vote in votes if vote.worker in who]
-            for method in ("none", "batch"):
-                units = tabulate_units(own, calibration=dict.fromkeys(who, method), **shares)
-                marginals, _ = units.aggregate(job.aggregator)
-                found[f"{who[0]}, threshold {cut}, calibration {method}"] = scored(
-                    everything, (marginals >= units.thresholds(marginals))[known]
-                )
-        units = tabulate_units(votes, calibration=calibrations(job.committee), **shares)
-        marginals, _ = units.aggregate(job.aggregator)
-        given = marginals >= units.thresholds(marginals)
-        found[f"committee, threshold {cut}"] = scored(everything, given[known])
+            units = tabulate_units(own, labels=job.task.labels, items=items, calibration=methods, **settings)
+            marginals, _ = units.aggregate(job.aggregator)
+            given = (marginals >= units.thresholds(marginals))[known]
+            name = who[0] if len(who) == 1 else "committee"
+            found[f"{name}, {cut}, {'relative' if relative else 'each text as it is'}"] = scored(wanted, given)
     return found
 
 
@@ -219,9 +212,13 @@ data: {pool: svamp.csv, gold: answer}
 
 
 def several(_: Path, work: Path, model: str | None) -> dict[str, Any]:
-    """Sixty messages of customers with up to three of four labels, written for limbeck."""
+    """Sixty messages of customers with up to three of four labels, written for limbeck, asked in both ways."""
     text = (EXAMPLES / "messages.yaml").read_text(encoding="utf-8")
-    return asked(text + agents(model, SEVERAL_COMMITTEE), EXAMPLES / "messages.yaml", work, of_sets)
+    found = {}
+    for ask, usual in (("names", COMMITTEE), ("questions", SEVERAL_COMMITTEE)):
+        file = text.replace("{each: 1.3}", f"{{each: 1.3, ask: {ask}}}") + agents(model, usual)
+        found[ask] = asked(file, EXAMPLES / "messages.yaml", work.with_name(f"{work.name}-{ask}"), of_sets)
+    return found
 
 
 def agents(model: str | None, usual: Sequence[Mapping[str, str]] = COMMITTEE) -> str:

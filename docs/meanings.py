@@ -30,6 +30,8 @@ MEANINGS = {
     "task.kind.open.checker.range": "The least and the greatest number that may stand.",
     "task.kind.labels": "Any number of labels for a text: [several labels](../how-to/kinds-of-task.md#several-labels).",
     "task.kind.labels.each": "How many labels a text has on average, where `committee.prior` does not say it.",
+    "task.kind.labels.ask": "`names`: which name is the answer? `questions`: does this label apply, one by one?",
+    "task.kind.labels.relative": "Whether labels are compared within a text; `false` where many have none or all.",
     "task.kind.labels.threshold": "From which probability a label is given: see there.",
     "task.instructions": "What every language model is told. Left out: made from the labels and their descriptions.",
     "task.labels": "The possible answers, at least two, in the order of every table. A description helps the workers. "

@@ -17,7 +17,7 @@ from sklearn.metrics import hamming_loss as reference_loss
 from limbeck.agent.prompt import Prompt
 from limbeck.aggregation.majority import Majority
 from limbeck.aggregation.units import set_confidence, tabulate_units, threshold
-from limbeck.decoding.checklist import Checklist
+from limbeck.decoding.checklist import Checklist, Relative
 from limbeck.decoding.choice import Choice
 from limbeck.engines.scripted import Line, ScriptedEngine
 from limbeck.errors import ConfigError, StudentError
@@ -57,11 +57,11 @@ def test_gold_may_be_joined_or_a_list_in_any_order() -> None:
 
 
 def test_how_often_labels_apply_is_told_or_guessed() -> None:
-    assert read().several == Several((1 / 3,) * 3, "f1")
-    told = read("{labels: {each: 1.5, threshold: 0.4}}")
-    assert told.several == Several((0.5,) * 3, 0.4)
+    assert read().several == Several((1 / 3,) * 3)
+    told = read("{labels: {each: 1.5, threshold: 0.4, ask: questions}}")
+    assert told.several == Several((0.5,) * 3, 0.4, "questions")
     prior = read(rest="committee: {prior: {delivery: 0.5, quality: 0.7, price: 0.1}}")
-    assert prior.several == Several((0.5, 0.7, 0.1), "f1")
+    assert prior.several == Several((0.5, 0.7, 0.1))
 
 
 def test_thresholds_by_hand() -> None:
@@ -81,7 +81,7 @@ def test_each_label_has_a_table_of_its_own() -> None:
         for i, row in enumerate(odds)
     ]
     items = [f"i{i}" for i in range(100)]
-    told: dict[str, Any] = {"labels": ("a", "b"), "items": items, "shares": (0.5, 0.25)}
+    told: dict[str, Any] = {"labels": ("a", "b"), "items": items, "shares": (0.5, 0.25), "relative": False}
     units = tabulate_units(votes, calibration={"fair": "batch", "eager": "batch"}, **told)
     assert [table.labels for table in units.tables] == [("a", "not a"), ("b", "not b")]
     marginals, weights = units.aggregate(Majority())
@@ -94,6 +94,44 @@ def test_each_label_has_a_table_of_its_own() -> None:
     }
     silent = tabulate_units([*votes, Vote("x", "i0", "mute", None, reason="broken")], calibration={}, **told)
     assert silent.tables[0].workers == ("eager", "fair")
+
+
+def test_what_a_text_makes_a_worker_say_of_all_labels_is_taken_out() -> None:
+    """Long texts get a yes to everything; which of the labels is likelier is seen all the same."""
+    odds = [(8.0, 6.0), (6.0, 8.0), (-6.0, -8.0), (-8.0, -6.0)] * 25
+    votes = [Vote(f"v{i}", f"i{i}", "w", "", scores=row) for i, row in enumerate(odds)]
+    told: dict[str, Any] = {"labels": ("a", "b"), "items": [f"i{i}" for i in range(100)], "shares": (0.5, 0.5)}
+    for relative, wanted in ((True, ["a", "b"] * 50), (False, ["a|b", "a|b", NOTHING, NOTHING] * 25)):
+        units = tabulate_units(votes, calibration={"w": "batch"}, relative=relative, **told)
+        assert [vote.label for vote in units.sets()] == wanted
+    raw = tabulate_units(votes, calibration={"w": "none"}, cut=0.5, **told)
+    assert [vote.label for vote in raw.sets()] == ["a|b", "a|b", NOTHING, NOTHING] * 25
+
+
+def test_names_as_answers_are_relative_to_each_other() -> None:
+    engine = ScriptedEngine([Line("rain", "wet", 6.0)])
+    encode = engine.tokenizer.encode
+    choice = Choice([encode(" wet"), encode(" dry")])
+    (draw,) = Relative(choice)(engine, [encode("rain")])
+    engine.reset()
+    (plain,) = choice(engine, [encode("rain")])
+    assert draw.scores is not None
+    assert plain.scores is not None
+    assert sum(draw.scores) == pytest.approx(0)
+    assert draw.scores[0] - draw.scores[1] == pytest.approx(plain.scores[0] - plain.scores[1])
+
+
+def test_names_go_the_whole_way_too(tmp_path: Path) -> None:
+    """Asked for names, an agent tells one label from the other, and how many apply is what the file says."""
+    task = complaints(tmp_path, ask="names", relative=True)
+    for name in ("keen", "dull"):
+        lines = [
+            {"when": word, "say": label, "weight": 6} for word, label in (("late", "delivery"), ("broken", "quality"))
+        ]
+        (tmp_path / f"{name}.json").write_text(json.dumps(lines))
+    metrics = execute(task, tmp_path / "run")
+    assert metrics["committee"]["micro_f1"] > 0.6
+    assert metrics["committee"]["labels_per_text"] == pytest.approx(1, abs=0.4)
 
 
 def test_a_set_is_as_sure_as_all_of_its_decisions() -> None:
@@ -183,7 +221,16 @@ def test_each_label_has_a_student_of_its_own(tmp_path: Path) -> None:
             "the calibrations none and batch",
         ),
         ("labels", "agents: [{model: m, engine: masked}]", "a masked model chooses one word"),
-        ("labels", "agents: [{model: m.gguf, label_words: {price: cost}}]", "asked about with yes or no"),
+        (
+            "{labels: {ask: questions}}",
+            "agents: [{model: m, label_words: {price: cost}}]",
+            "asked about with yes or no",
+        ),
+        (
+            "labels",
+            "agents: [{model: m.gguf, examples: {number: 2, from: p.csv}}]",
+            "where a text may have several labels",
+        ),
     ],
 )
 def test_what_cannot_serve_several_labels_is_refused(kind: str, rest: str, problem: str) -> None:
@@ -215,10 +262,11 @@ def complaints(folder: Path, **settings: Any) -> Path:
         end = names[i % 4]
         mark = " somehow" if i % 5 == 0 else ""
         rows.append({"text": f"order {i} came{mark} {end}", "label": ENDS[end] or "[]"})
+    usual = {"ask": "questions", "relative": False, "threshold": "f1"}
     task = write_toy(
         folder,
         rows,
-        task={"labels": ["delivery", "quality"], "kind": {"labels": settings}},
+        task={"labels": ["delivery", "quality"], "kind": {"labels": usual | settings}},
         agents=[{"name": n, "model": f"{n}.json", "engine": "scripted", "style": "plain"} for n in ("keen", "dull")],
         committee={"prior": {"delivery": 0.5, "quality": 0.5}},
     )

@@ -25,6 +25,7 @@ from limbeck.task import Task
 
 # What stands for "no content" in contextual calibration (Zhao et al. 2021, arXiv 2102.09690).
 CONTENT_FREE = ("N/A", "[MASK]", "")
+QUESTIONS = "questions"
 Check = Callable[[Mapping[str, str], str], bool]
 
 
@@ -67,7 +68,9 @@ class LanguageAgent:
         self._engine, self._decoder, self.branches = engine, decoder, branches
         self.calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
-        if task.several is not None:  # what comes behind the text is asked for each label, by the decoder
+        if (
+            task.several is not None and task.several.ask == QUESTIONS
+        ):  # what comes behind the text is asked for each label, by the decoder
             self._after = engine.tokenizer.encode("\n")
         self._lead = prompt.lead
         self.style = prompt.style

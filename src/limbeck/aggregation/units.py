@@ -64,7 +64,8 @@ def tabulate_units(
     items: Sequence[str],
     calibration: Mapping[str, str],
     shares: Sequence[float],
-    cut: str | float = F1,
+    cut: str | float = PRIOR,
+    relative: bool = True,
 ) -> Units:
     """Votes whose scores are the log-odds of each label → a table for each label.
 
@@ -72,11 +73,14 @@ def tabulate_units(
         votes: the records; one without scores is missing.
         labels: names, length K.
         items: ids of the rows.
-        calibration: worker → method; `batch` lets each worker give a label as often as `shares` says.
+        calibration: worker → method. `batch` takes out what a label is given whatever the text says, and lets its mean
+            be what `shares` says.
         shares: to how many of the texts each label is expected to apply, shape [K].
         cut: see `Units`.
+        relative: whether `batch` first takes out what a text makes a worker say of all labels alike.
     """
-    scored = [vote for vote in votes if vote.scores is not None]
+    centre = {worker for worker, method in calibration.items() if relative and method == "batch"}
+    scored = [_centred(vote) if vote.worker in centre else vote for vote in votes if vote.scores]
     tables = []
     for place, (label, share) in enumerate(zip(labels, shares, strict=True)):
         own = [replace(vote, label=None, scores=_halves(vote.scores[place])) for vote in scored if vote.scores]
@@ -111,6 +115,12 @@ def threshold(probabilities: Floats, share: float, cut: str | float) -> float:
 def set_confidence(marginals: Floats, applies: Booleans) -> Floats:
     """Probability of each set if labels were independent, [n, K] → [n]."""
     return np.asarray(np.where(applies, marginals, 1 - marginals).prod(axis=1))
+
+
+def _centred(vote: Vote) -> Vote:
+    """The vote with log-odds relative to their mean over the labels."""
+    odds = np.array(vote.scores, np.float64)
+    return replace(vote, scores=tuple((odds - odds.mean()).tolist()))
 
 
 def _halves(odds: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
-from limbeck.agent.language import frame
+from limbeck.agent.language import QUESTIONS, frame
 from limbeck.agent.prompt import (
     COMMITTEE,
     DEFAULTS,
@@ -26,7 +26,7 @@ from limbeck.catalog.checkers import build_check, kind_of
 from limbeck.catalog.data import Data
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
-from limbeck.catalog.names import CHECKLIST, DECODERS, resolve
+from limbeck.catalog.names import CHECKLIST, DECODERS, RELATIVE, resolve
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
 from limbeck.task import AgentSection, Task, TaskFile
@@ -46,8 +46,8 @@ class Agents:
 
     def workers(self, task: Task) -> list[Worker]:
         """The file's agents, or the default committee where it names none."""
-        kinds = {"pair": PAIR_COMMITTEE, "open": OPEN_COMMITTEE, "labels": SEVERAL_COMMITTEE}
-        usual = kinds.get(task.kind, COMMITTEE)
+        kinds = {"pair": PAIR_COMMITTEE, "open": OPEN_COMMITTEE, "questions": SEVERAL_COMMITTEE}
+        usual = kinds.get(task.several.ask if task.several else task.kind, COMMITTEE)
         sections = self._file.agents or tuple(map(AgentSection.model_validate, usual))
         return [self.worker(task, section, i) for i, section in enumerate(sections)]
 
@@ -85,7 +85,7 @@ class Agents:
     def _decoder(self, task: Task, section: AgentSection, prompt: Prompt, engine: Any) -> Any:
         if (open_kind := kind_of(task)) is not None:
             return build_decoder(section.decode, open_kind, choice=tuple, seed=self._file.data.seed)
-        if task.several is not None:
+        if task.several is not None and task.several.ask == QUESTIONS:
             return self._checklist(task, prompt, engine)
         options = prompt.options(task)
         kind = Words(tuple(zip(task.labels, (option.strip() for option in options), strict=True)), "label")
@@ -98,6 +98,8 @@ class Agents:
                 [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
             )
 
+        if task.several is not None:
+            return resolve(RELATIVE)(choice())
         return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
 
     def _checklist(self, task: Task, prompt: Prompt, engine: Any) -> Any:
@@ -113,7 +115,7 @@ class Agents:
         wording, cue = (DEFAULTS if section.decode.name == "choice" else WRITING)[style]
         if task.pair:
             wording = PAIRED[style]
-        if task.several:
+        if task.several and task.several.ask == QUESTIONS:
             cue = SEVERAL_CUES[style]
         return Prompt(
             style=style,

@@ -19,7 +19,7 @@ ENGINES = {
     "server": "limbeck.engines.service:connect",
 }
 FOLDERS = {"transformers", "masked"}
-CHECKLIST = "limbeck.decoding.checklist:Checklist"
+CHECKLIST, RELATIVE = "limbeck.decoding.checklist:Checklist", "limbeck.decoding.checklist:Relative"
 GRAMMAR = "limbeck.decoding.grammar:Grammar"
 WIDTH = "limbeck.engines.width:remembered"
 EXPORTED, EXPORTER = "limbeck.engines.exported:load", "limbeck.engines.exporting:exported"

@@ -1,4 +1,6 @@
-"""Several yes-or-no questions about one text: the text is read once, and every question is a branch behind it.
+"""Several labels for one text: how likely each name is as an answer, or a yes-or-no question about each.
+
+For the questions the text is read once, and every question is a branch behind it.
 
 Knows nothing of labels' names or of calibration.
 """
@@ -7,12 +9,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from limbeck.decoding.base import Draw
 from limbeck.decoding.choice import Choice
 from limbeck.engines.base import Engine, Remote
+
+
+class Relative:
+    """Names of labels as answers: the score of each is its log-probability relative to the mean of all.
+
+    Args:
+        choice: scores the names.
+    """
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+        self.identity, self.reach, self.width = f"relative:{choice.identity}", choice.reach, choice.width
+
+    def __call__(self, engine: Engine | Remote, bodies: Sequence[Sequence[int]]) -> list[Draw]:
+        """One score for each name, in nats; see `Decoder.__call__`."""
+        draws = self._choice(engine, bodies)
+        return [
+            draw if draw.scores is None else replace(draw, scores=tuple(np.subtract(draw.scores, np.mean(draw.scores))))
+            for draw in draws
+        ]
 
 
 class Checklist:

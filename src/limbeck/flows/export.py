@@ -140,7 +140,12 @@ def _sets(
     """Rows of several labels: the set, each label by itself, and each worker's set after calibration."""
     assert task.several is not None
     votes, several = [vote for vote in view.votes(items=labels) if not vote.of_person], task.several
-    told: dict[str, Any] = {"labels": task.labels, "shares": several.shares, "cut": several.cut}
+    told: dict[str, Any] = {
+        "labels": task.labels,
+        "shares": several.shares,
+        "cut": several.cut,
+        "relative": several.relative,
+    }
     units = tabulate_units(votes, items=list(labels), calibration=calibration, **told)
     said = {(vote.item, vote.worker): vote.label for vote in units.sets()}
     for item in view.items(labels):

@@ -76,7 +76,8 @@ def describe(
 
 def task_of(facts: Mapping[str, Any]) -> Task:
     """The task of a finished run, as far as its labels go, from the facts that its ledger keeps."""
-    labels, scale, pair = tuple(facts["labels"]), facts.get("scale"), facts.get("pair")
+    labels = tuple(facts["labels"])
+    scale, pair, several = facts.get("scale"), facts.get("pair"), facts.get("several")
     return Task(
         facts["card"]["task"],
         labels,
@@ -87,7 +88,7 @@ def task_of(facts: Mapping[str, Any]) -> Task:
         scale=None if scale is None else Scale(tuple(scale["values"]), scale["point"]),
         pair=None if pair is None else Pair(pair["swap"] and tuple(pair["swap"]), pair["both"]),
         open=Open(facts["open"]["answer"]) if facts.get("open") else None,
-        several=Several(tuple(several["shares"]), several["cut"]) if (several := facts.get("several")) else None,
+        several=Several(**several | {"shares": tuple(several["shares"])}) if several else None,
     )
 
 

@@ -60,7 +60,7 @@ def believe(
 ) -> Beliefs:
     """Aggregate the workers' votes on each label by itself, and find where each label begins to be given."""
     assert task.several is not None
-    told: dict[str, Any] = {"shares": task.several.shares, "cut": task.several.cut}
+    told: dict[str, Any] = {"shares": task.several.shares, "cut": task.several.cut, "relative": task.several.relative}
     units = tabulate_units(votes, labels=task.labels, items=items, calibration=calibration, **told)
     marginals, weights = units.aggregate(aggregator)
     thresholds = units.thresholds(marginals)

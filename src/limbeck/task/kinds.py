@@ -82,10 +82,17 @@ def _cut(value: Any) -> Any:
 
 
 class LabelsSection(Section):
-    """Any number of labels; `each` is how many a text has on average, where `committee.prior` says nothing."""
+    """Any number of labels; `each` is how many a text has on average, where `committee.prior` says nothing.
+
+    A language model is asked for the labels' names at once, or with a question about each; `relative` takes out what
+    a text makes a worker say of all labels alike.
+    """
+
+    ask: Annotated[Literal["names", "questions"], BeforeValidator(text)] = "names"
 
     each: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(meaning)] = 1.0
-    threshold: Annotated[str | float, BeforeValidator(_cut)] = "f1"
+    threshold: Annotated[str | float, BeforeValidator(_cut)] = "prior"
+    relative: Truth = True
 
 
 class KindSection(Section):

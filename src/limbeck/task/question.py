@@ -72,10 +72,14 @@ class Several:
     Attributes:
         shares: to how many of the texts each label is expected to apply, length K.
         cut: how the thresholds are found: f1, prior, or a number.
+        ask: what language models are asked for: the labels' `names`, or `questions`, one about each.
+        relative: whether calibration takes out what a text makes a worker say of all labels alike.
     """
 
     shares: tuple[float, ...]
-    cut: str | float = "f1"
+    cut: str | float = "prior"
+    ask: str = "names"
+    relative: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,9 @@ def _several(task_file: TaskFile) -> Several | None:
     if section is None:
         return None
     each = section.each / len(labels)
-    return Several(tuple(prior[label] if prior else each for label in labels), section.threshold)
+    return Several(
+        tuple(prior[label] if prior else each for label in labels), section.threshold, section.ask, section.relative
+    )
 
 
 def _pair(task_file: TaskFile) -> Pair | None:

@@ -164,9 +164,10 @@ def _labels(task_file: TaskFile, several: LabelsSection) -> Iterator[Finding]:
             yield ("agents", i, "decode"), "several labels know the calibrations none and batch"
         if agent.encoder is not None and agent.decode.calibration == "none":
             yield ("agents", i, "decode"), "likeness is no probability of applying before it is calibrated; take batch"
-        for key in ("examples", "label_words"):
-            if key in agent.model_fields_set:
-                yield ("agents", i, key), "is not offered where each label is asked about with yes or no"
+        if "examples" in agent.model_fields_set:
+            yield ("agents", i, "examples"), "are not offered where a text may have several labels"
+        if several.ask == "questions" and "label_words" in agent.model_fields_set:
+            yield ("agents", i, "label_words"), "mean nothing where each label is asked about with yes or no"
 
 
 def _regex(question: OpenSection) -> str:
