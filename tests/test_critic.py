@@ -25,6 +25,7 @@ from limbeck.flows.gold import keep, progress
 from limbeck.flows.sample import drawn, labelled
 from limbeck.ledger import Ledger
 from limbeck.records import Item, Vote
+from limbeck.report import write_report
 from limbeck.task import Task
 from test_run_resume import attempt, stopping
 from toy_job import Shell, digest, execute, write_toy
@@ -211,6 +212,13 @@ def test_what_the_critic_vetoed_waits_for_people(whole: Path, shell: Shell) -> N
     assert code == 0
     assert out.strip().endswith("queue.jsonl")
     assert len((whole / "run" / "queue.jsonl").read_text().splitlines()) == len(vetoed)
+
+
+def test_the_report_shows_the_critics_verdicts(whole: Path) -> None:
+    page = write_report(whole / "run").read_text()
+    assert "Was the critic worth its tokens?" in page
+    assert "left to people: " in page
+    assert "<bdi>grump</bdi> <small><bdi>positive: no</bdi></small>" in page
 
 
 def test_people_are_asked_about_the_queue_and_nothing_is_concluded_from_it(whole: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from limbeck.engines.openvino import OpenVinoEngine
 from limbeck.engines.scripted import ScriptedEngine
 from limbeck.errors import ConfigError, EngineError
 from limbeck.records import Vote
+from limbeck.report import write_report
 from test_run_resume import attempt, stopping
 from toy_job import digest, execute, write_toy
 from toy_panel import LABELS, agent, cast, items, line, told
@@ -166,6 +167,10 @@ def test_a_whole_run_as_a_debate_and_one_that_was_stopped(tmp_path: Path) -> Non
     assert found["tokens_saved"] < 0
     assert found["equal_tokens_agents"] == ["weather", "bread"]
     assert found["steps"][0] == {"step": "items", "items": 15}
+    page = write_report(tmp_path / "whole" / "run").read_text()
+    assert "Was the debate worth its tokens?" in page
+    assert f"asked in round 1: {found['steps'][2]['items']}" in page
+    assert "no gain that can be told from chance" in page
     stops = 0
     while not attempt(whole, tmp_path / "run", stopping(3 + 3 * stops)):
         stops += 1

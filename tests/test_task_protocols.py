@@ -9,6 +9,11 @@ from test_task_errors import SMALL, refused
 
 GOLDEN = [
     (
+        "a key of a cascade, misspelt",
+        SMALL + "committee: {protocol: cascade, cascade: {sur: 1}}\n",
+        ["3:42: committee.cascade.sur: unknown key; did you mean 'sure'?"],
+    ),
+    (
         "protocols' sections without their protocols",
         SMALL + "committee: {debate: {rounds: 2}, judge: {agent: a}}\n",
         [

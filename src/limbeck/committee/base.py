@@ -80,6 +80,11 @@ class Committee(Protocol):
         """The share of the items that each worker is asked about at least."""
         ...
 
+    @property
+    def most(self) -> tuple[float, ...]:
+        """How often each worker is asked at most, as a share of the items."""
+        ...
+
     def ask(
         self,
         items: Sequence[Item],

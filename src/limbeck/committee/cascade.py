@@ -29,7 +29,7 @@ from limbeck.committee.base import (
 from limbeck.committee.doubt import certainty
 from limbeck.committee.worth import Rival, Worth
 from limbeck.errors import ConfigError
-from limbeck.evaluation import accuracy, compare
+from limbeck.evaluation import Estimate, accuracy, compare
 from limbeck.records import Item, Vote
 
 # Fewer items than these teach nothing about doubt: a smaller pilot is filled up.
@@ -85,6 +85,11 @@ class Cascade:
     def fewest(self) -> tuple[float, ...]:
         """All items for the first worker, the pilot for the others."""
         return (1.0, *(self.pilot for _ in self.workers[1:]))
+
+    @property
+    def most(self) -> tuple[float, ...]:
+        """All items, for each worker."""
+        return (1.0,) * len(self.workers)
 
     def ask(
         self,
@@ -194,6 +199,8 @@ class Cascade:
     ) -> Rival:
         """The vote of the first workers whose answers cost no more than `tokens` an item; `each` is what one costs."""
         names = [worker.name for worker in self.workers if worker.name in pilot.workers]
+        if not names:
+            return Rival((), None, Estimate(None, reason="nobody was asked about these items"))
         prices = np.cumsum([each.get(name, 0.0) for name in names])
         count = max(1, int((prices <= tokens).sum()))
         found = self.aggregator(pilot.part(~np.zeros(len(labels), np.bool_), names[:count])).probabilities

@@ -99,6 +99,11 @@ class Criticism:
         """All items for the voters; for the critic all or none."""
         return (*(1.0 for _ in self.voters), float(self.check == "all"))
 
+    @property
+    def most(self) -> tuple[float, ...]:
+        """All items for the voters, and for the critic each label that a voter can give."""
+        return (*(1.0 for _ in self.voters), float(min(len(self.labels), len(self.voters))))
+
     def ask(
         self,
         items: Sequence[Item],

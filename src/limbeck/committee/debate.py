@@ -88,6 +88,11 @@ class Debate:
         """All items, for each worker; later rounds come on top."""
         return (1.0,) * len(self.workers)
 
+    @property
+    def most(self) -> tuple[float, ...]:
+        """As often as there are rounds, for each worker that can be shown answers."""
+        return tuple(1.0 + self.rounds * isinstance(worker, Listener) for worker in self.workers)
+
     def ask(
         self,
         items: Sequence[Item],

@@ -89,6 +89,11 @@ class Judging:
         """All items for the voters, none for the judge."""
         return (*(1.0 for _ in self.voters), 0.0)
 
+    @property
+    def most(self) -> tuple[float, ...]:
+        """All items for the voters, and for the judge in each order."""
+        return (*(1.0 for _ in self.voters), 1.0 + self.both_orders)
+
     def ask(
         self,
         items: Sequence[Item],

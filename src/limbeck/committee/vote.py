@@ -51,6 +51,11 @@ class Voting:
         """All items, for each worker."""
         return (1.0,) * len(self.workers)
 
+    @property
+    def most(self) -> tuple[float, ...]:
+        """The same."""
+        return self.fewest
+
     def ask(
         self,
         items: Sequence[Item],

@@ -19,8 +19,10 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     parts = [f"{who} labelled {metrics['items']:,} texts in {duration(cost['wall_s'])} on this machine"]
     if committee.get("tokens_saved") is not None:
         saved = committee["tokens_saved"]
-        parts[0] += f", with {saved:.0%} fewer tokens than if all had been asked about all" if saved >= 0 else ""
-        parts[0] += f", with {-saved:.0%} more tokens than a plain vote" if saved < 0 else ""
+        if saved >= 0:
+            parts[0] += f", with {saved:.0%} fewer tokens than if all had been asked about all"
+        else:
+            parts[0] += f", with {-saved:.0%} more tokens than a plain vote"
     if committee["accuracy"] is not None:
         right = f"their joint label is right for {_share(committee, 'accuracy')} of {committee['n']:,} texts"
         rater = (committee.get("people") or {}).get("rater_accuracy")
