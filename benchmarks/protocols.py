@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.aggregation.base import tabulate
+from limbeck.aggregation.base import VoteTable, tabulate
 from limbeck.aggregation.opinion_pool import OpinionPool
 from limbeck.assets.store import Store
 from limbeck.catalog import NAMES, Workshop
@@ -126,34 +126,38 @@ def measure(name: str, data: Path, work: Path, *, items: int, large: str | None)
             job = build(name, data, items, committee=committee, agents=(*VOTERS, *others), meter=meter)
             folder = work / f"{name}-{title.replace(',', '').replace(' ', '-')}"
             votes, chosen = ask(job, folder, meter, () if title == "cascade" else first)
-            rng = np.random.default_rng(0)
             spent = sum(vote.usage.tokens for vote in votes)
             bought = affordable(plain, spent, ids)
-            table = tabulate(bought, labels=labels, items=ids, calibration=dict.fromkeys(voters | _names(), "batch"))
-            rival = OpinionPool()(table).probabilities.argmax(axis=1)
-            own, worth = accuracy(gold, chosen, rng=rng), job.committee.worth
-            told = worth(conclude_table(job, votes, ids), votes, gold, rng=rng)
+            rival = OpinionPool()(_table(bought, labels, ids)).probabilities.argmax(axis=1)
+            four = OpinionPool()(_table(first, labels, ids)).probabilities.argmax(axis=1)
+            own = accuracy(gold, chosen, rng=np.random.default_rng(0))
+            told = job.committee.worth(_table(votes, labels, ids), votes, gold, rng=np.random.default_rng(0))
             found[title] = {
                 "accuracy": own.value,
                 "interval": own.interval,
                 "tokens per item": spent / len(ids),
-                "vote for the same tokens": float((rival == gold).mean()),
-                "its votes per item": len(bought) / len(ids),
-                "gain at equal tokens": compare(gold, chosen, rival, rng=rng).difference.value,
-                "gain interval": compare(gold, chosen, rival, rng=np.random.default_rng(0)).difference.interval,
+                "vote for the same tokens": {
+                    "accuracy": float((rival == gold).mean()),
+                    "votes per item": len(bought) / len(ids),
+                    "tokens per item": sum(vote.usage.tokens for vote in bought) / len(ids),
+                },
+                "gain at equal tokens": _difference(gold, chosen, rival),
+                "gain over the four voters": _difference(gold, chosen, four),
                 "steps": dict(told.steps) if told else {},
             }
             print(name, title, json.dumps(found[title]), flush=True)
         return found
 
 
-def conclude_table(job: Job, votes: Sequence[Vote], ids: Sequence[str]) -> Any:
-    methods = {worker.name: worker.calibration for worker in job.committee.workers}
-    return tabulate(votes, labels=job.task.labels, items=ids, calibration=methods)
+def _difference(gold: Any, one: Any, other: Any) -> dict[str, Any]:
+    found = compare(gold, one, other, rng=np.random.default_rng(0)).difference
+    return {"points": found.value, "interval": found.interval}
 
 
-def _names() -> set[str]:
-    return {str(agent["name"]) for agent in FURTHER}
+def _table(votes: Sequence[Vote], labels: Sequence[str], ids: Sequence[str]) -> VoteTable:
+    """Votes as the product tabulates them: every worker's scores are batch calibrated."""
+    names = {vote.worker for vote in votes}
+    return tabulate(votes, labels=labels, items=ids, calibration=dict.fromkeys(names, "batch"))
 
 
 def main() -> None:

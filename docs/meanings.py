@@ -41,7 +41,7 @@ MEANINGS = {
     "agents.engine.server.concurrency": "Questions under way at most.",
     "agents.style": "`chat`: the model's own chat template. `plain`: a text that the answer continues.",
     "agents.wording": "The question. Must hold `{text}` once. See [placeholders](../how-to/write-prompts.md#wording).",
-    "agents.role": "Who is asked, [said before everything else](../how-to/protocols.md#roles): `You are a strict editor.`",
+    "agents.role": "Who is asked, [said before all else](../how-to/protocols.md#roles): `You are a strict editor.`",
     "agents.cue": "The words just before the answer, such as `Sentiment:`. May use the placeholders but `{text}`.",
     "agents.label_words": "The word that stands for a label in prompt and answer. Left out: the label itself.",
     "agents.label_order": "The order in which `{labels}` lists the labels.",

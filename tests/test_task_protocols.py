@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from limbeck.task import fingerprint, parse_task
+from limbeck.catalog import NAMES
+from limbeck.task import fingerprint, load_task, parse_task
 from test_task_errors import SMALL, refused
 
 GOLDEN = [
@@ -129,3 +132,11 @@ def test_new_keys_leave_the_fingerprints_of_old_runs_alone_and_change_those_of_n
     assert stamp() == stamp("{debate: null}", "model: m, role: null")
     assert stamp() != stamp(agent="model: m, role: wise")
     assert len({stamp("{protocol: debate}"), stamp("{protocol: debate, debate: {rounds: 3}}"), stamp()}) == 3
+
+
+def test_the_example_is_a_debate_that_can_be_held() -> None:
+    path = Path(__file__).parents[1] / "examples" / "debate.yaml"
+    file = load_task(path, names=NAMES)
+    assert file.committee.protocol == "debate"
+    assert file.agents is not None
+    assert [bool(agent.role) for agent in file.agents] == [True, True, False]

@@ -53,11 +53,11 @@ class Criticism:
 
     The critic reads the text, the label and a reason where there is one, and "yes" and "no" are scored. A model prefers
     one of the two words whatever it reads: its scores are shifted so that, over all checks, it agrees as often as the
-    committee is confident (see `verdicts.doubts`). A label is vetoed where "no" is likelier than `sure`. Each
-    check is kept as the critic's vote, flagged with the label that it is about.
+    committee is confident, and at least half of the time (see `verdicts.doubts`). A label is vetoed where "no" is
+    likelier than `sure`. Each check is kept as the critic's vote, flagged with the label that it is about.
 
     Attributes:
-        workers: the voters, with different names.
+        voters: with different names.
         critic: who checks; none of them. Its labels are "yes" and "no".
         labels: of the task.
         aggregator: votes → labels, as the run uses it.

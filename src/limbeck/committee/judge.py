@@ -53,7 +53,7 @@ class Judging:
     answer. Where it fails, the vote stands.
 
     Attributes:
-        workers: the voters, with different names; at least two.
+        voters: with different names; at least two.
         judge: who decides; none of them.
         labels: of the task.
         aggregator: votes → labels, as the run uses it.

@@ -14,6 +14,8 @@ from limbeck.aggregation.base import Booleans, Floats, Integers
 LABELS = ("yes", "no")
 # A label's own shift needs so many checks; the others share one.
 ENOUGH = 30
+# A hair above one half, so that rounding speaks against nothing either.
+EVEN = 0.5 + 1e-9
 # No shift is larger than so many nats.
 FARTHEST = 60.0
 
@@ -22,7 +24,7 @@ def doubts(scores: Floats, about: Integers, confidence: Floats, *, shift: bool =
     """Probability of "no" for each check, shape [n].
 
     The scores' difference is shifted so that the mean probability of "yes" is the mean confidence of the labels that
-    were checked: a critic that says the same of everything vetoes nothing that the committee is surer of than not.
+    were checked, and at least one half: a critic that says the same of everything speaks against nothing.
 
     Args:
         scores: log-probabilities of "yes" and "no", shape [n, 2].
@@ -38,11 +40,11 @@ def doubts(scores: Floats, about: Integers, confidence: Floats, *, shift: bool =
         groups.append(~np.isin(about, often))
         for group in groups:
             if group.any():
-                margin[group] -= _liking(margin[group], float(confidence[group].mean()))
+                margin[group] -= _liking(margin[group], max(EVEN, float(confidence[group].mean())))
     return np.asarray(expit(-margin))
 
 
 def _liking(margin: Floats, target: float) -> float:
     """The shift with which the mean probability of "yes" is the target."""
-    target = min(max(target, 1e-6), 1 - 1e-6)
+    target = min(target, 1 - 1e-6)
     return float(brentq(lambda shift: float(expit(margin - shift).mean()) - target, -FARTHEST, FARTHEST))
