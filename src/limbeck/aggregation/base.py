@@ -129,7 +129,7 @@ def tabulate(
     row_of = {item: row for row, item in enumerate(rows)}
     column_of = {worker: column for column, worker in enumerate(sorted({worker for worker, _ in final}))}
     last = {(vote.worker, round_of(vote), vote.item): vote for vote in cast}
-    prompts: dict[tuple[str, str], list[Vote]] = {}
+    prompts: dict[tuple[str, str], list[Vote]] = {}  # (worker, round) → its votes
     # In the table's order, so that sums over a worker's votes do not depend on the order in which they were cast.
     for (worker, when, _), vote in sorted(last.items(), key=lambda pair: row_of[pair[1].item]):
         prompts.setdefault((worker, when), []).append(vote)
@@ -138,18 +138,17 @@ def tabulate(
     choices = np.full(shape, -1, dtype=np.int64)
     probabilities = np.full((*shape, len(labels)), np.nan)
     pilot = {vote.item for vote in final.values() if PILOT in vote.flags}
-    asked = len({item for _, item in final})
+    methods, asked = calibration or {}, len({item for _, item in final})
     for (worker, when), own in prompts.items():
-        method = (calibration or {}).get(worker, "none")
-        sampled = pilot if not when and len(own) < asked else set()
+        method, sampled = methods.get(worker, "none"), pilot if not when and len(own) < asked else set()
         scored, logs = _calibrated(own, method, len(labels), prior=prior, pilot=sampled)
         counted = np.array([final[worker, vote.item] is vote for vote in scored], np.bool_)
         at = np.array([row_of[vote.item] for vote in scored], np.int64)[counted]
         probabilities[at, column_of[worker]] = np.exp(logs[counted])
         choices[at, column_of[worker]] = logs[counted].argmax(axis=1)
         taken = {vote.item for vote in scored}
-        plain = [vote for vote in own if vote.label is not None and vote.item not in taken]
-        if plain := [vote for vote in plain if final[worker, vote.item] is vote]:
+        plain = [vote for vote in own if vote.item not in taken and final[worker, vote.item] is vote]
+        if plain := [vote for vote in plain if vote.label is not None]:
             at = np.array([row_of[vote.item] for vote in plain], np.int64)
             chosen = _label_indices(plain, labels)
             choices[at, column_of[worker]] = chosen
