@@ -106,6 +106,8 @@ MEANINGS = {
     "committee.aggregate": "How the votes on one item become one label with a probability.",
     "committee.prior": "How often each label is expected. Give it when labels are not equally common.",
     "committee.accept": "The confidence from which a label counts as accepted.",
+    "committee.states": "Keep what each model made of a text, from the pass that scored the labels, so that a few gold "
+    "labels can teach a [head](../how-to/gold.md#what-gold-does-to-the-labels). 1.2 kB per vote of SmolLM2-135M.",
     "selection": "Which items are asked, in how many rounds.",
     "selection.strategy": "How the rounds after the first choose.",
     "selection.rounds": "In how many rounds the item budget is spent.",

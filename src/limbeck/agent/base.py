@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
@@ -71,6 +74,14 @@ class Worker(Protocol):
             EngineError: when the engine cannot answer this batch.
         """
         ...
+
+
+def packed(state: npt.ArrayLike | None) -> bytes | None:
+    """A state as `Vote.state`: little-endian float16, what is too large for it cut to its largest number."""
+    if state is None:
+        return None
+    largest = float(np.finfo(np.float16).max)
+    return np.clip(np.asarray(state, np.float32), -largest, largest).astype("<f2").tobytes()
 
 
 def batches(questions: Sequence[Question], width: int = 1, *, branches: int = BRANCHES) -> list[Batch]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question, batches, fit
+from limbeck.agent.base import Batch, Question, batches, fit, packed
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.engines.base import HOLE, Engine, Remote, advance
@@ -113,6 +113,7 @@ class LanguageAgent:
             rationale=draw.rationale,
             trace=draw.trace,
             flags=question.flags,
+            state=packed(draw.state),
             # Who comes first pays for the prefix; everybody else reuses it.
             usage=Usage(draw.prefilled + shared * fresh, draw.decoded, shared * (not fresh), seconds),
         )

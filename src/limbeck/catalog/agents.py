@@ -41,7 +41,9 @@ class Agents:
         calibration = section.decode.calibration
         if section.encoder is not None:
             encoder = self._models.encoder(section.encoder)
-            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
+            return SimilarityAgent(
+                name, task, encoder, model=section.encoder, calibration=calibration, states=self._file.committee.states
+            )
         assert section.model is not None  # the task file's own rule: exactly one of the two
         engine = self._models.engine(section.engine, section.model, shown=task.show)
         prompt = self._prompt(task, section)
@@ -70,7 +72,9 @@ class Agents:
 
         def choice() -> Any:
             return resolve(DECODERS["choice"])(
-                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
+                [engine.tokenizer.encode(option) for option in options],
+                end=engine.tokenizer.end,
+                states=self._file.committee.states,
             )
 
         return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)

@@ -142,13 +142,14 @@ class CascadeSection(Section):
 
 
 class CommitteeSection(Section):
-    """Who is asked what, and how votes become labels; `prior` is None for uniform."""
+    """Who is asked what, how votes become labels, and what is kept of them; `prior` is None for uniform."""
 
     protocol: Text = "vote"
     cascade: Annotated[CascadeSection | None, BeforeValidator(text_or_none)] = None
     aggregate: Text = "opinion-pool"
     prior: Annotated[dict[str, PositiveShare] | None, BeforeValidator(_prior)] = None
     accept: Share = 0.0
+    states: Truth = True
 
 
 class SelectionSection(Section):
