@@ -23,6 +23,7 @@ from limbeck.evaluation.intervals import Booleans, Floats, Integers
 from limbeck.evaluation.powered import prediction_powered
 from limbeck.flows.answers import Answer
 from limbeck.flows.basis import Basis, basis
+from limbeck.flows.calibrate import blind
 from limbeck.flows.export import text_of, whole, write_rows
 from limbeck.flows.run import AUDIT
 from limbeck.flows.sample import facts_of, labelled
@@ -67,7 +68,8 @@ def audit(
     Ledger.bring_forward(folder)
     with Ledger.read(folder) as view:
         facts = facts_of(view)
-        names, given = facts["labels"], labelled(view)
+        names = facts["labels"]
+        given = blind(view, labelled(view), names)
         found = basis(view, given, names, file=labels, at_random=at_random)
     place = {name: i for i, name in enumerate(names)}
     probabilities = np.array([one.probabilities for one in given])

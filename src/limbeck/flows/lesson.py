@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from limbeck.aggregation.base import VoteTable, tabulate
 from limbeck.committee.base import calibrations
+from limbeck.flows.calibrate import Reading, Terms, relabel
 from limbeck.flows.job import Job
 from limbeck.ledger import Ledger
 from limbeck.records import Label
@@ -67,6 +68,13 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     )
     answers, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
     return Lesson(table, found.probabilities, found.weights, labels, answers, tokens)
+
+
+def settled(job: Job, ledger: Ledger, lesson: Lesson, reading: Reading) -> Lesson:
+    """The lesson as people's answers teach to read it; what a person said of an item stands."""
+    terms = Terms.of(job)
+    labels = relabel(lesson.labels, reading.posterior(ledger, lesson.table), reading, terms)
+    return replace(lesson, labels=labels, probabilities=np.array([label.probabilities for label in labels]))
 
 
 def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:
