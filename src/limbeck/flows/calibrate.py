@@ -97,13 +97,18 @@ def read(view: LedgerView, table: VoteTable, terms: Terms) -> Reading | None:
     gold = np.array([place.get(answered.get(item, ""), -1) for item in table.items], np.int64)
     if not (gold >= 0).any():
         return None
-    states = _states(view, table)
-    scales = {worker: Scale.of(own) for worker, own in states.items()}
-    material = _material(table, states, scales)
-    tried = candidates(terms.aggregator, states=bool(states))
+    material, scales = material_of(view, table)
+    tried = candidates(terms.aggregator, states=bool(scales))
     chosen = choose(tried, material, gold, rng=np.random.default_rng((terms.seed, 7_000_000)))
     known = {item: answered[item] for item, k in zip(table.items, gold, strict=True) if k >= 0}
     return Reading(chosen, scales, known, mend(table, gold))
+
+
+def material_of(view: LedgerView, table: VoteTable) -> tuple[Material, dict[str, Scale]]:
+    """Votes and states of the table's items, and the scale that the states themselves give each worker."""
+    states = _states(view, table)
+    scales = {worker: Scale.of(own) for worker, own in states.items()}
+    return _material(table, states, scales), scales
 
 
 def relabel(given: Sequence[Label], probabilities: Floats, reading: Reading | None, terms: Terms) -> tuple[Label, ...]:
