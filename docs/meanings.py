@@ -129,6 +129,7 @@ MEANINGS = {
     "student.kind": "What kind of model is kept; see [choose a student](../how-to/choose-a-student.md).",
     "student.encoder": "The sentence encoder behind a linear student; `null`: word and character counts only.",
     "student.min_confidence": "Labels below this confidence do not teach.",
+    "student.agent": "For `probe`: the agent whose hidden states it reads; `null`: the first with a language model.",
     "student.model": "For `encoder`: the BERT-like model to begin from: a name, a folder, or `hf:owner/name`.",
     "student.epochs": "For `encoder`: passes over the texts.",
     "student.learning_rate": "For `encoder`: of the model's top layer.",
@@ -246,6 +247,7 @@ SOURCES = {
     "stops.plateau": "the usual look at the learning curve; on labels held out by folds, not on gold",
     "stops.cost": "the same, beside what it cost",
     "students.linear": f"logistic regression on soft labels; {_TEMPERATURE}",
+    "students.probe": "linear head on an agent's hidden states: Alain & Bengio 2016, arXiv 1610.01644",
     "students.encoder": "Devlin et al., BERT, NAACL 2019; mean over the tokens: Reimers & Gurevych, EMNLP 2019; "
     "needs `pip install 'limbeck[torch]'`",
     "protocols.vote": "the panel of weak supervision and of crowds",

@@ -5,6 +5,7 @@ Knows nothing of what they are asked, or in which order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
@@ -15,6 +16,7 @@ from limbeck.catalog.models import Models
 from limbeck.catalog.names import DECODERS, resolve
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
+from limbeck.errors import ConfigError
 from limbeck.task import AgentSection, Task, TaskFile
 
 
@@ -99,3 +101,31 @@ class Agents:
         pool = self._data.pool(wanted.source, task, limit=None, named=False)
         seed = self._file.data.seed
         return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
+
+
+def probed(file: TaskFile, task: Task, workers: Sequence[Worker]) -> tuple[LanguageAgent, str]:
+    """The agent whose hidden states a probe reads, and the name of its engine.
+
+    Raises:
+        ConfigError: there is no such agent, or the task shows several columns.
+    """
+    sections = file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+    able = {
+        worker.name: (worker, section.engine)
+        for worker, section in zip(workers, sections, strict=True)
+        if isinstance(worker, LanguageAgent) and isinstance(section.engine, str)
+    }
+    wanted = file.student.agent or next(iter(able), None)
+    if wanted not in able:
+        raise ConfigError(
+            f"student.agent: {wanted!r} is no agent with a language model in this process"
+            if wanted
+            else "student.kind: a probe reads the hidden states of a language model, and no agent has one here",
+            hint=f"Name one of: {', '.join(able)}." if able else "Add an agent with a model, or take another kind.",
+        )
+    if len(task.show) > 1:
+        raise ConfigError(
+            f"student.kind: a probe reads texts of one column, and this task shows {', '.join(task.show)}",
+            hint="Take kind: linear or kind: encoder.",
+        )
+    return able[wanted]

@@ -27,7 +27,7 @@ from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
-from limbeck.students.base import Student
+from limbeck.students.base import Recalling, Student, Teacher
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -117,9 +117,21 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
-            student, reason = distil(job, lesson, job.distil)
+            student, reason = distil(job, lesson, recalled(job, ledger, lesson))
         notify(Progress("distil", 1, 1))
     return Learned(student, None if student else reason, lesson, stopped, ended or "no round was run", reading, gold)
+
+
+def recalled(job: Job, ledger: Ledger, lesson: Lesson) -> Teacher:
+    """The teacher of the student that is kept, with the states that votes left behind where it can use them."""
+    teacher = job.distil
+    assert teacher is not None  # the caller's own rule
+    if not isinstance(teacher, Recalling):
+        return teacher
+    items = [label.item for label in lesson.labels]
+    texts = dict(zip(items, job.pool.texts([job.pool.index(item) for item in items]), strict=True))
+    keys = {vote.key: vote.item for vote in ledger.votes(teacher.agent, items=items)}
+    return teacher.recalling({texts[keys[key]]: state for key, state in ledger.states(keys)})
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:

@@ -163,11 +163,15 @@ class SelectionSection(Section):
 
 
 class StudentSection(Section):
-    """The small model that learns; `encoder` None means TF-IDF only. `FINE_TUNING` are keys of the kind encoder."""
+    """The small model that learns; `encoder` None means TF-IDF only. `FINE_TUNING` are keys of the kind encoder.
+
+    `agent` belongs to the kind probe.
+    """
 
     kind: Text = "linear"
     encoder: MaybeText = "all-minilm-l6-v2"
     min_confidence: Share = 0.0
+    agent: ShortName = None
     model: Text = "all-minilm-l6-v2-weights"
     epochs: Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(meaning)] = 3
     learning_rate: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)] = (

@@ -113,7 +113,9 @@ def fingerprint(task_file: TaskFile) -> str:
         if isinstance(agent["engine"], dict):
             for key in _PATIENCE:
                 del agent["engine"]["server"][key]
-    if values["student"]["kind"] == "linear":  # so that runs made before there were such keys can go on
+    if values["student"]["kind"] != "probe":
+        del values["student"]["agent"]
+    if values["student"]["kind"] != "encoder":  # so that runs made before there were such keys can go on
         for key in FINE_TUNING:
             del values["student"][key]
     if not task_file.selection.stop.rules:  # likewise
