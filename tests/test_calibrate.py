@@ -161,3 +161,14 @@ def test_answers_that_are_taken_back_leave_no_trace_in_the_labels(tmp_path: Path
     with Ledger.read(run) as view:
         assert view.labels() == before
     assert json.loads((run / METRICS).read_text(encoding="utf-8"))["gold"]["answers"] == 0
+
+
+def test_without_a_test_set_answers_do_not_make_the_committee_look_better(tmp_path: Path, shell: Shell) -> None:
+    task = write_toy(tmp_path, data={"test": None})
+    run = tmp_path / "run"
+    before = execute(task, run)
+    answer(shell, run, 60)
+    after = execute(task, run)
+    assert right(run) == 1, "every text was answered"
+    assert after["committee"]["n"] == before["committee"]["n"] == 60
+    assert after["committee"]["accuracy"] < 0.95

@@ -71,9 +71,7 @@ def test_a_ragged_batch_equals_the_bare_model(engine: TransformersEngine, rows: 
     near(engine.extend(rows, [0] * 4), plain(engine, rows))
 
 
-def test_the_hidden_state_is_what_the_output_layer_was_given(
-    engine: TransformersEngine, rows: list[list[int]]
-) -> None:
+def test_the_hidden_state_is_what_the_output_layer_was_given(engine: TransformersEngine, rows: list[list[int]]) -> None:
     engine.extend(rows, [0] * 4)
     together = engine.hidden()
     with torch.inference_mode():

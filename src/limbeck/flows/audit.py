@@ -103,8 +103,9 @@ def write_accepted(folder: Path, *, kind: str = "csv") -> Path:
     if found["threshold"] is None:
         raise RunError(f"{folder}: no label is accepted: {found['threshold_reason']}", hint="Allow a larger --error.")
     with Ledger.read(folder) as view:
-        accepted = {one.item: one for one in labelled(view) if one.confidence >= found["threshold"]}
-        show = facts_of(view)["show"]
+        facts = facts_of(view)
+        given, show = blind(view, labelled(view), facts["labels"]), facts["show"]
+        accepted = {one.item: one for one in given if one.confidence >= found["threshold"]}
 
         def rows() -> Iterator[dict[str, Any]]:
             for item in view.items(accepted):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from limbeck.aggregation.base import VoteTable, tabulate
 from limbeck.committee.base import calibrations
-from limbeck.flows.calibrate import Reading, Terms, relabel
+from limbeck.flows.calibrate import Reading, Terms, relabel, unseen
 from limbeck.flows.job import Job
 from limbeck.ledger import Ledger
 from limbeck.records import Label
@@ -75,6 +75,13 @@ def settled(job: Job, ledger: Ledger, lesson: Lesson, reading: Reading) -> Lesso
     terms = Terms.of(job)
     labels = relabel(lesson.labels, reading.posterior(ledger, lesson.table), reading, terms)
     return replace(lesson, labels=labels, probabilities=np.array([label.probabilities for label in labels]))
+
+
+def unflattered(lesson: Lesson, reading: Reading | None) -> Lesson:
+    """The lesson as it would be if nobody had answered about these very items, to be held against gold."""
+    without = unseen(reading)
+    rows = [without.get(label.item, label.probabilities) for label in lesson.labels]
+    return lesson if not without else replace(lesson, probabilities=np.array(rows))
 
 
 def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:

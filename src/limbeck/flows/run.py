@@ -24,7 +24,7 @@ from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
-from limbeck.flows.lesson import Lesson, conclude, settled
+from limbeck.flows.lesson import Lesson, conclude, settled, unflattered
 from limbeck.flows.outcomes import COMMITTEE, write_outcomes
 from limbeck.flows.staffing import staffing
 from limbeck.flows.summary import sentence, warnings
@@ -140,7 +140,7 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
 def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item], size: int | None) -> dict[str, Any]:
     labels, seed = job.task.labels, job.seed
     votes = [vote for vote in ledger.votes() if not vote.of_person]
-    judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
+    judged = conclude(job, ledger, [item.id for item in test]) if test else unflattered(learned.lesson, learned.reading)
     if test and learned.reading is not None and judged.labels:
         judged = settled(job, ledger, judged, learned.reading)
     on = "test" if test else "pool"
