@@ -15,6 +15,7 @@ from limbeck.flows.calibrate import blind
 from limbeck.flows.gold import keep
 from limbeck.flows.run import AUDIT, GOLD, METRICS, finished
 from limbeck.ledger import Ledger
+from limbeck.report import write_report
 from limbeck.task import fingerprint, load_task
 from toy_job import LABELS, Shell, execute, toy_rows, write_script, write_toy
 
@@ -100,6 +101,9 @@ def test_gold_puts_an_inverted_agent_right_at_once_and_the_student_at_the_next_r
     assert right(run, but=asked) > 0.8
     assert {how for item, how in hows.items() if item in asked} == {"gold"}
     assert {row["id"]: row["label"] for row in table(run / "labels.csv")} == labels_of(run)
+    page = write_report(run).read_text(encoding="utf-8")
+    assert f"{told['used']} (used)" in page
+    assert "negative means positive, positive means negative" in page
     assert not finished(run, stamp), "the student does not know it yet"
     labels = labels_of(run)
     after = execute(task, run)
