@@ -77,6 +77,12 @@ def settled(job: Job, ledger: Ledger, lesson: Lesson, reading: Reading) -> Lesso
     return replace(lesson, labels=labels, probabilities=np.array([label.probabilities for label in labels]))
 
 
+def judge(job: Job, ledger: Ledger, items: Sequence[str], reading: Reading | None) -> Lesson:
+    """What a run says of items that nobody was asked about: test items."""
+    lesson = conclude(job, ledger, items)
+    return settled(job, ledger, lesson, reading) if reading is not None and lesson.labels else lesson
+
+
 def unflattered(lesson: Lesson, reading: Reading | None) -> Lesson:
     """The lesson as it would be if nobody had answered about these very items, to be held against gold."""
     without = unseen(reading)

@@ -20,18 +20,19 @@ from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.calibrate import READ, UNSEEN, USED, stale, token, unseen
+from limbeck.flows.disagreements import disagreements
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
-from limbeck.flows.lesson import Lesson, conclude, settled, unflattered
+from limbeck.flows.lesson import Lesson, judge, unflattered
 from limbeck.flows.outcomes import COMMITTEE, write_outcomes
 from limbeck.flows.staffing import staffing
 from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
 from limbeck.pool import Pool
-from limbeck.records import Item, Vote
+from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
@@ -140,9 +141,9 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
 def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item], size: int | None) -> dict[str, Any]:
     labels, seed = job.task.labels, job.seed
     votes = [vote for vote in ledger.votes() if not vote.of_person]
-    judged = conclude(job, ledger, [item.id for item in test]) if test else unflattered(learned.lesson, learned.reading)
-    if test and learned.reading is not None and judged.labels:
-        judged = settled(job, ledger, judged, learned.reading)
+    judged = unflattered(learned.lesson, learned.reading)
+    if test:
+        judged = judge(job, ledger, [item.id for item in test], learned.reading)
     on = "test" if test else "pool"
     pool = job.test if test and job.test else job.pool
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
@@ -179,7 +180,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
-        "disagreements": _disagreements(judged, truth, votes) if judged.labels else [],
+        "disagreements": disagreements(judged, truth, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
 
@@ -187,7 +188,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
 def _outcomes(job: Job, ledger: Ledger, learned: Learned, folder: Path) -> None:
     """Leave what was said of each test item in the run folder."""
     items = list(job.test or ())
-    judged = conclude(job, ledger, [item.id for item in items])
+    judged = judge(job, ledger, [item.id for item in items], learned.reading)
     said = {STUDENT: {}, COMMITTEE: dict(zip(judged.table.items, judged.probabilities, strict=True))}
     if learned.student is not None and job.test is not None:
         opinion = learned.student.predict_proba(job.test.texts())
@@ -250,33 +251,6 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
 
 def _absent(*names: str, reason: str) -> dict[str, Any]:
     return dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
-
-
-def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int = 20) -> list[dict[str, Any]]:
-    """The items on which the workers disagree, the least certain first."""
-    table = judged.table
-    reasons = {(vote.item, vote.worker): vote.rationale for vote in cast if vote.rationale is not None}
-    votes = [set(row[row >= 0].tolist()) for row in table.choices]
-    split = [i for i, chosen in enumerate(votes) if len(chosen) > 1]
-    found = []
-    for i in sorted(split, key=lambda i: judged.labels[i].confidence)[:most]:
-        item, label = truth.items[i], judged.labels[i]
-        answers = [
-            {
-                "worker": name,
-                "label": table.labels[table.choices[i, w]],
-                "probabilities": table.probabilities[i, w].tolist(),
-            }
-            | ({"rationale": reasons[item.id, name][:1000]} if (item.id, name) in reasons else {})
-            for w, name in enumerate(table.workers)
-            if table.choices[i, w] >= 0
-        ]
-        text = "\n".join(item.fields.values())
-        found.append(
-            {"id": item.id, "text": text[:2000], "gold": item.gold, "label": label.label, "votes": answers}
-            | {"confidence": label.confidence}
-        )
-    return found
 
 
 def write_whole(path: Path, text: str) -> None:
