@@ -94,7 +94,13 @@ LOADERS = {
 }
 PROBED = "limbeck.students.probe:facts_of"
 TRUNK = "limbeck.engines.trunk:load"
-PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
+PROTOCOLS = {
+    "vote": "limbeck.committee.vote:Voting",
+    "cascade": "limbeck.committee.cascade:Cascade",
+    "debate": "limbeck.committee.debate:Debate",
+    "judge": "limbeck.committee.judge:Judging",
+    "critic": "limbeck.committee.critic:Criticism",
+}
 # Task-file key → the names that may stand there, for `task.load_task`.
 NAMES: Mapping[str, Sequence[str]] = {
     "committee.protocol": tuple(PROTOCOLS),

@@ -20,7 +20,7 @@ from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.calibrate import READ, UNSEEN, USED, stale, token, unseen
-from limbeck.flows.disagreements import disagreements
+from limbeck.flows.disputes import disputes
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
@@ -148,16 +148,17 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     pool = job.test if test and job.test else job.pool
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
     committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
-    alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
+    accepted = np.array([label.accepted for label in judged.labels], np.bool_)
+    alike, warning = panel(judged.alone, judged.probabilities, truth, accepted=(job.accept, accepted), seed=seed)
     committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
     if not judged.labels:
         reasons = [name for name in committee if name.endswith("_reason")]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
+    own = workers(judged.alone, votes, truth, weights=weights, on=on, seed=seed)
     pace = {name: block["seconds"] / block["votes"] for name, block in own.items() if block["votes"]}
-    committee |= staffing(judged.table, job.aggregator, truth.gold, seconds=pace, seed=seed)
+    committee |= staffing(judged.alone, job.aggregator, truth.gold, seconds=pace, seed=seed)
     told = job.facts["agents"]
     return {
         "schema": 1,
@@ -180,7 +181,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
-        "disagreements": disagreements(judged, truth, votes) if judged.labels else [],
+        "disagreements": disputes(judged, truth.items, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
 
