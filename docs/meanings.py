@@ -116,6 +116,8 @@ MEANINGS = {
     "committee.aggregate": "How the votes on one item become one label with a probability.",
     "committee.prior": "How often each label is expected. Give it when labels are not equally common.",
     "committee.accept": "The confidence from which a label counts as accepted.",
+    "committee.states": "Keep what each model made of a text, from the pass that scored the labels, so that a few gold "
+    "labels can teach a [head](../how-to/gold.md#what-gold-does-to-the-labels). 1.2 kB per vote of SmolLM2-135M.",
     "selection": "Which items are asked, in how many rounds.",
     "selection.strategy": "How the rounds after the first choose.",
     "selection.rounds": "In how many rounds the item budget is spent.",
@@ -137,6 +139,7 @@ MEANINGS = {
     "student.kind": "What kind of model is kept; see [choose a student](../how-to/choose-a-student.md).",
     "student.encoder": "The sentence encoder behind a linear student; `null`: word and character counts only.",
     "student.min_confidence": "Labels below this confidence do not teach.",
+    "student.agent": "For `probe`: the agent whose hidden states it reads; `null`: the first with a language model.",
     "student.model": "For `encoder`: the BERT-like model to begin from: a name, a folder, or `hf:owner/name`.",
     "student.epochs": "For `encoder`: passes over the texts.",
     "student.learning_rate": "For `encoder`: of the model's top layer.",
@@ -254,6 +257,7 @@ SOURCES = {
     "stops.plateau": "the usual look at the learning curve; on labels held out by folds, not on gold",
     "stops.cost": "the same, beside what it cost",
     "students.linear": f"logistic regression on soft labels; {_TEMPERATURE}",
+    "students.probe": "linear head on an agent's hidden states: Alain & Bengio 2016, arXiv 1610.01644",
     "students.encoder": "Devlin et al., BERT, NAACL 2019; mean over the tokens: Reimers & Gurevych, EMNLP 2019; "
     "needs `pip install 'limbeck[torch]'`",
     "protocols.vote": "the panel of weak supervision and of crowds",

@@ -85,11 +85,14 @@ STOPS = {
 STUDENTS = {
     "linear": "limbeck.students.linear:LinearTeacher",
     "encoder": "limbeck.students.finetuning:EncoderTeacher",
+    "probe": "limbeck.students.probe:ProbeTeacher",
 }
 LOADERS = {
     "linear": "limbeck.students.linear:load_student",
     "encoder": "limbeck.students.encoder:load_student",
+    "probe": "limbeck.students.probe:load_student",
 }
+PROBED = "limbeck.students.probe:facts_of"
 TRUNK = "limbeck.engines.trunk:load"
 PROTOCOLS = {
     "vote": "limbeck.committee.vote:Voting",

@@ -108,11 +108,10 @@ def _held_out(task_file: TaskFile) -> Iterator[Finding]:
 
 
 def _student(student: StudentSection) -> Iterator[Finding]:
-    if student.kind != "linear":
-        return
-    for key in FINE_TUNING:
-        if key in student.model_fields_set:
-            yield ("student", key), "means nothing to a linear student; it belongs to kind: encoder"
+    foreign = dict.fromkeys(FINE_TUNING, "encoder") | {"agent": "probe"}
+    for key, kind in foreign.items():
+        if key in student.model_fields_set and kind != student.kind:
+            yield ("student", key), f"means nothing to a student of kind {student.kind}; it belongs to kind: {kind}"
 
 
 def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> Iterator[Finding]:
