@@ -112,7 +112,7 @@ MEANINGS = {
     "committee.critic": "Who [checks](../how-to/protocols.md#critic) the others' label.",
     "committee.critic.agent": "The name of the agent that checks. It does not vote.",
     "committee.critic.check": "`split`: items on which the agents differ. `all`: every item.",
-    "committee.critic.sure": "How likely the critic's \"no\" must be for a veto.",
+    "committee.critic.sure": 'How likely the critic\'s "no" must be for a veto.',
     "committee.aggregate": "How the votes on one item become one label with a probability.",
     "committee.prior": "How often each label is expected. Give it when labels are not equally common.",
     "committee.accept": "The confidence from which a label counts as accepted.",
