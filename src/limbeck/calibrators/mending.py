@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from limbeck.aggregation.base import Integers, VoteTable
 
@@ -84,7 +84,7 @@ def _renaming(said: Integers, true: Integers, k: int) -> Integers | None:
         was, now = said[judged] == true[judged], meant == true[judged]
         better, worse = better + int((now & ~was).sum()), worse + int((was & ~now).sum())
     # Under "nothing is gained" better and worse are equally likely.
-    return _best(said, true, k) if binom.sf(better - 1, better + worse, 0.5) < RISK else None
+    return _best(said, true, k) if bdtrc(better - 1, better + worse, 0.5) < RISK else None
 
 
 def _best(said: Integers, true: Integers, k: int) -> Integers:
