@@ -144,6 +144,8 @@ def test_a_pair_too_long_keeps_the_beginning_of_both_texts(tmp_path: Path) -> No
         ("{pair: {first: a, second: b, swap: {left: right, right: tie}}}", "", "must lead back"),
         ("{pair: {first: a, second: b, symmetric: true, swap: {left: right}}}", "", "and symmetric that they do not"),
         (f"{LIKE}, show: [a, b]", "", "kind.pair names its two columns"),
+        (LIKE, "committee: {protocol: debate}", "take vote or cascade"),
+        (LIKE, "student: {kind: probe}", "a probe reads one text"),
         (LIKE, "agents: [{encoder: all-minilm-l6-v2}]", "the label of a pair is about two texts"),
     ],
 )

@@ -95,7 +95,7 @@ def labels(folder: Path) -> list[dict[str, str]]:
 
 def test_what_is_in_the_folder(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
-    written = {"labels.csv", "metrics.json", "student", "task.yaml", "assets.lock.json", "test.csv"}
+    written = {"labels.csv", "test.csv", "metrics.json", "student", "task.yaml", "assets.lock.json"}
     assert names == written | {"ledger.sqlite", "run.lock", "run.pid"}
     assert (folder / "task.yaml").read_text() == (folder.parent / "task.yaml").read_text()
 
@@ -254,7 +254,7 @@ def test_through_the_command_line_there_is_a_report_and_again_does_nothing(
     assert shell("run", task, "--run", run)[0] == 0
     assert (run / "report.html").read_bytes() == before[run / "report.html"][1]
     with closing(sqlite3.connect(run / "ledger.sqlite")) as old:  # as limbeck 0.1 wrote it
-        old.execute("DROP TABLE traces")
+        old.executescript("DROP TABLE traces; DROP TABLE states;")
         old.execute("PRAGMA user_version = 1")
     code, out, _ = shell("run", task, "--run", run)
     assert (code, "is finished" in out) == (0, True)

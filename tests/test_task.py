@@ -187,7 +187,7 @@ def test_keys_of_another_kind_of_student_leave_a_linear_one_alone() -> None:
         SMALL + f"student: {{kind: encoder{more}}}\n" for more in ("", ", epochs: 4", ", model: hf:a/b", ", batch: 8")
     ]
     assert len({fingerprint(task_file(one)) for one in tuned} | {base}) == 5
-    with pytest.raises(ConfigError, match=r"student\.epochs: means nothing to a linear student"):
+    with pytest.raises(ConfigError, match=r"student\.epochs: means nothing to a student of kind linear"):
         task_file(SMALL + "student: {epochs: 4}\n")
 
 

@@ -6,10 +6,14 @@ Knows nothing of ledgers' files, rounds or of any single worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
+from limbeck.agent.remark import Remark
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote, set_name
@@ -81,6 +85,23 @@ def said(task: Task, scores: Sequence[float]) -> str:
     if task.several is not None:
         return set_name(task.labels, (one > 0 for one in scores))
     return task.labels[max(range(len(scores)), key=lambda place: scores[place])]
+
+
+@runtime_checkable
+class Listener(Worker, Protocol):
+    """A worker that can be shown what others answered."""
+
+    def informed(self, remarks: Mapping[str, Remark]) -> Worker:
+        """The same worker, shown a remark behind the text of each item that has one here (by the item's id)."""
+        ...
+
+
+def packed(state: npt.ArrayLike | None) -> bytes | None:
+    """A state as `Vote.state`: little-endian float16, what is too large for it cut to its largest number."""
+    if state is None:
+        return None
+    largest = float(np.finfo(np.float16).max)
+    return np.clip(np.asarray(state, np.float32), -largest, largest).astype("<f2").tobytes()
 
 
 def batches(questions: Sequence[Question], width: int = 1, *, branches: int = BRANCHES) -> list[Batch]:

@@ -6,6 +6,7 @@ and the part after it. Knows nothing of committees, of ledgers' files or of any 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question, batches, said, shown
+from limbeck.agent.base import Batch, Question, batches, fit, packed, said, shown
 from limbeck.agent.prompt import CHAT, Prompt
+from limbeck.agent.remark import Remark
+from limbeck.agent.sight import Frame
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.decoding.voting import settled
 from limbeck.engines.base import HOLE, Engine, Remote, advance
@@ -68,12 +71,11 @@ class LanguageAgent:
         self._engine, self._decoder, self.branches = engine, decoder, branches
         self.calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
-        if (
-            task.several is not None and task.several.ask == QUESTIONS
-        ):  # what comes behind the text is asked for each label, by the decoder
+        if task.several is not None and task.several.ask == QUESTIONS:  # the decoder says what comes behind the text
             self._after = engine.tokenizer.encode("\n")
-        self._lead = prompt.lead
+        self._prompt, self._lead = prompt, prompt.lead
         self.style = prompt.style
+        self._remarks: Mapping[str, Remark] = {}
         self._room = engine.context - len(self._before) - len(self._after) - decoder.reach
         if self._room < 1:
             raise ConfigError(
@@ -89,10 +91,27 @@ class LanguageAgent:
         """Tokens that all prompts share and that are computed once."""
         return len(self._before)
 
+    @property
+    def frame(self) -> Frame:
+        """The prompt in tokens, for whoever reads texts as this agent does."""
+        before, after = tuple(self._before), tuple(self._after)
+        return Frame(before, after, self._lead, self._decoder.reach, self._long_text)
+
+    @property
+    def engine(self) -> Engine | Remote:
+        """What scores this agent's tokens."""
+        return self._engine
+
     def example(self, item: Item) -> str:
         """The whole prompt for an item as the model reads it, control tokens left out."""
         question = self._question(item)
         return self._engine.tokenizer.decode([*self._before, *question.tokens])
+
+    def informed(self, remarks: Mapping[str, Remark]) -> LanguageAgent:
+        """The same agent, shown a remark behind the text of each item that has one; it shares engine and prefix."""
+        other = copy.copy(self)
+        other._remarks = dict(remarks)
+        return other
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
         """Batches of like length, the longest first."""
@@ -127,14 +146,19 @@ class LanguageAgent:
             rationale=draw.rationale,
             trace=draw.trace,
             flags=question.flags,
+            state=packed(draw.state),
             # Who comes first pays for the prefix; everybody else reuses it.
             usage=Usage(draw.prefilled + shared * fresh, draw.decoded, shared * (not fresh), seconds),
         )
 
     def _question(self, item: Item) -> Question:
-        told: Any = {"lead": self._lead, "room": self._room, "policy": self._long_text}
-        tokens, flags = shown(self._engine.tokenizer, self._task, item, **told)
-        tokens = [*tokens, *self._after]
+        remark, told = self._remarks.get(item.id), list[int]()
+        if remark is not None:
+            # What others said may take half the room; of the text it never takes more than that away.
+            told, _ = fit(self._engine.tokenizer, self._prompt.remark(remark, self._task), self._room // 2, "head")
+        room: Any = {"lead": self._lead, "room": self._room - len(told), "policy": self._long_text}
+        tokens, flags = shown(self._engine.tokenizer, self._task, item, **room)
+        tokens = [*tokens, *told, *self._after]
         read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
         key = vote_key(
             worker=self.name,
@@ -145,6 +169,7 @@ class LanguageAgent:
             baseline=self.calibration if self.calibration in ("contextual", "pmi") else None,
             labels=self._task.labels,
             **({} if self._task.open is None else {"open": repr(self._task.open)}),
+            **({} if remark is None else {"occasion": remark.occasion}),
         )
         return Question(key, item, tuple(tokens), flags)
 

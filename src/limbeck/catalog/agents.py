@@ -5,6 +5,8 @@ Knows nothing of what they are asked, or in which order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
@@ -27,8 +29,10 @@ from limbeck.catalog.data import Data
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import CHECKLIST, DECODERS, RELATIVE, resolve
+from limbeck.committee.verdicts import LABELS as YES_NO
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
+from limbeck.errors import ConfigError
 from limbeck.task import AgentSection, Task, TaskFile
 
 
@@ -49,22 +53,42 @@ class Agents:
         kinds = {"pair": PAIR_COMMITTEE, "open": OPEN_COMMITTEE, "questions": SEVERAL_COMMITTEE}
         usual = kinds.get(task.several.ask if task.several else task.kind, COMMITTEE)
         sections = self._file.agents or tuple(map(AgentSection.model_validate, usual))
-        return [self.worker(task, section, i) for i, section in enumerate(sections)]
+        critic = self._file.committee.critic
+        return [
+            self._critic(task, section)
+            if critic is not None and section.name == critic.agent
+            else self.worker(task, section, i)
+            for i, section in enumerate(sections)
+        ]
+
+    def _critic(self, task: Task, section: AgentSection) -> Worker:
+        """The agent as a critic: the same text, and whether an answer to it is right."""
+        asked = replace(task, labels=YES_NO, descriptions=(None, None), aspect="answer")
+        worker: Worker = self._worker(asked, section, 0, spoken=tuple(section.label_words.items()))
+        return worker
 
     def worker(self, task: Task, section: AgentSection, place: int) -> Worker:
         """One agent, which without a name is called by its place; of pairs it is asked in both orders."""
         worker = self._worker(task, section, place)
         return BothOrders(worker, task) if task.pair and task.pair.both else worker
 
-    def _worker(self, task: Task, section: AgentSection, place: int) -> Any:
+    def _worker(
+        self, task: Task, section: AgentSection, place: int, *, spoken: tuple[tuple[str, str], ...] | None = None
+    ) -> Any:
+        """An agent; `spoken`: a critic's words for the task's labels."""
         name = section.name or f"agent-{place + 1}"
         calibration = section.decode.calibration
         if section.encoder is not None:
             encoder = self._models.encoder(section.encoder)
-            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
+            return SimilarityAgent(
+                name, task, encoder, model=section.encoder, calibration=calibration, states=self._file.committee.states
+            )
         assert section.model is not None  # the task file's own rule: exactly one of the two
         engine = self._models.engine(section.engine, section.model, shown=task.show)
         prompt = self._prompt(task, section)
+        if spoken is not None:
+            words = tuple((label, label.capitalize()) for label in task.labels)
+            prompt = replace(prompt, label_words=words, examples=(), spoken=spoken)
         if section.engine == MASKED:
             shared = {"calibration": calibration, "long_text": section.long_text}
             return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
@@ -95,7 +119,9 @@ class Agents:
 
         def choice() -> Any:
             return resolve(DECODERS["choice"])(
-                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
+                [engine.tokenizer.encode(option) for option in options],
+                end=engine.tokenizer.end,
+                states=self._file.committee.states and task.several is None,
             )
 
         if task.several is not None:
@@ -124,6 +150,7 @@ class Agents:
             label_words=tuple(section.label_words.items()),
             label_order=section.label_order,
             examples=self._examples(task, section),
+            role=section.role or "",
         )
 
     def _examples(self, task: Task, section: AgentSection) -> tuple[tuple[str, str], ...]:
@@ -134,3 +161,31 @@ class Agents:
         pool = self._data.pool(wanted.source, task, limit=None, named=False)
         seed = self._file.data.seed
         return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
+
+
+def probed(file: TaskFile, task: Task, workers: Sequence[Worker]) -> tuple[LanguageAgent, str]:
+    """The agent whose hidden states a probe reads, and the name of its engine.
+
+    Raises:
+        ConfigError: there is no such agent, or the task shows several columns.
+    """
+    sections = file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+    able = {
+        worker.name: (worker, section.engine)
+        for worker, section in zip(workers, sections, strict=True)
+        if isinstance(worker, LanguageAgent) and isinstance(section.engine, str)
+    }
+    wanted = file.student.agent or next(iter(able), None)
+    if wanted not in able:
+        raise ConfigError(
+            f"student.agent: {wanted!r} is no agent with a language model in this process"
+            if wanted
+            else "student.kind: a probe reads the hidden states of a language model, and no agent has one here",
+            hint=f"Name one of: {', '.join(able)}." if able else "Add an agent with a model, or take another kind.",
+        )
+    if len(task.show) > 1:
+        raise ConfigError(
+            f"student.kind: a probe reads texts of one column, and this task shows {', '.join(task.show)}",
+            hint="Take kind: linear or kind: encoder.",
+        )
+    return able[wanted]

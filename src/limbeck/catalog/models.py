@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from limbeck.agent.sight import Sight, frame_of
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
@@ -21,6 +22,7 @@ from limbeck.catalog.names import (
     FOLDERS,
     LOADERS,
     ONE_VS_REST,
+    PROBED,
     TRUNK,
     WIDTH,
     resolve,
@@ -147,6 +149,13 @@ def open_student(folder: Path, kind: str, *, encoder: str | None, store: Store, 
         return several
     if kind not in LOADERS:
         raise ConfigError(f"{folder}: a student of kind {kind!r} is not known here", hint="Is limbeck too old for it?")
+    if kind == "probe":
+        told = resolve(PROBED)(folder)
+        model, engine = told.model
+        probe: Student = resolve(LOADERS[kind])(
+            folder, seer=Sight(Models(store, say=say).engine(engine, model), frame_of(told.frame))
+        )
+        return probe
     built = build_encoder(encoder, store, say=say) if encoder else None
     student: Student = resolve(LOADERS[kind])(folder, encoder=built)
     return student

@@ -89,14 +89,23 @@ STOPS = {
 STUDENTS = {
     "linear": "limbeck.students.linear:LinearTeacher",
     "encoder": "limbeck.students.finetuning:EncoderTeacher",
+    "probe": "limbeck.students.probe:ProbeTeacher",
 }
 LOADERS = {
     "linear": "limbeck.students.linear:load_student",
     "encoder": "limbeck.students.encoder:load_student",
+    "probe": "limbeck.students.probe:load_student",
 }
 ONE_VS_REST, EACH = "one-vs-rest", "limbeck.students.one_vs_rest:load_students"
+PROBED = "limbeck.students.probe:facts_of"
 TRUNK = "limbeck.engines.trunk:load"
-PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
+PROTOCOLS = {
+    "vote": "limbeck.committee.vote:Voting",
+    "cascade": "limbeck.committee.cascade:Cascade",
+    "debate": "limbeck.committee.debate:Debate",
+    "judge": "limbeck.committee.judge:Judging",
+    "critic": "limbeck.committee.critic:Criticism",
+}
 # Task-file key → the names that may stand there, for `task.load_task`.
 NAMES: Mapping[str, Sequence[str]] = {
     "committee.protocol": tuple(PROTOCOLS),

@@ -5,15 +5,16 @@ Knows nothing of how any part works.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from limbeck.agent import Worker
 from limbeck.agent.author import AUTHOR
+from limbeck.agent.sight import Sight
 from limbeck.aggregation.base import Aggregator
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
-from limbeck.catalog.agents import Agents
+from limbeck.catalog.agents import Agents, probed
 from limbeck.catalog.data import Data
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import (
@@ -38,7 +39,7 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
 from limbeck.students.one_vs_rest import OneVsRestTeacher
-from limbeck.task import AgentSection, CascadeSection, Task, TaskFile, unknown_names
+from limbeck.task import AgentSection, Task, TaskFile, unknown_names
 
 
 class Workshop:
@@ -72,13 +73,10 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder and not task.open else None
             selecting = self._selecting(encoder)
-            distil = self._distil()
             workers = tuple(self._agents.workers(task))
-        prior = (
-            None
-            if file.committee.prior is None or task.several
-            else [file.committee.prior[label] for label in task.labels]
-        )
+            distil = self._distil(task, workers)
+        shares = None if task.several else file.committee.prior
+        prior = None if shares is None else [shares[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
         committee = self._committee(workers, task, aggregator=aggregator, prior=prior)
         return Job(
@@ -129,7 +127,7 @@ class Workshop:
             pool=job.pool,
             test=job.test,
             author=author,
-            committee=resolve(PROTOCOLS["vote"])(job.committee.workers),  # texts made to order are no random sample
+            committee=resolve(PROTOCOLS["vote"])(job.committee.voters),  # texts made to order are no random sample
             aggregator=job.aggregator,
             judge=agent,
             encoder=encoder,
@@ -169,9 +167,15 @@ class Workshop:
         kind = resolve(PROTOCOLS[section.protocol])
         if section.protocol == "vote":
             committee: Committee = kind(workers)
+            return committee
+        about = {"labels": task.labels, "aggregator": aggregator, "prior": prior}
+        told = dict(getattr(section, section.protocol) or ())
+        if (outsider := told.pop("agent", None)) is None:
+            committee = kind(workers, **about, **told)
         else:
-            about = {"labels": task.labels, "aggregator": aggregator, "prior": prior}
-            committee = kind(workers, **about, **dict(section.cascade or CascadeSection()))
+            (chosen,) = (worker for worker in workers if worker.name == outsider)
+            voters = tuple(worker for worker in workers if worker is not chosen)
+            committee = kind(voters, chosen, **about, **told)
         return committee
 
     def _teacher(self, encoder: Encoder | None, task: Task) -> Callable[[Any], Teacher]:
@@ -187,12 +191,16 @@ class Workshop:
 
         return teach_each if task.several else teach
 
-    def _distil(self) -> Teacher | None:
+    def _distil(self, task: Task, workers: Sequence[Worker]) -> Teacher | None:
         """Of the student that is kept; None where that is the last round's."""
         wanted = self._file.student
         if wanted.kind == "linear":
             return None
         kind = resolve(STUDENTS[wanted.kind])
+        if wanted.kind == "probe":
+            agent, engine = probed(self._file, task, workers)
+            probe: Teacher = kind(Sight(agent.engine, agent.frame), agent.name, (agent.model, engine))
+            return probe
         settings = wanted.model_dump(include={"epochs", "learning_rate", "batch", "max_tokens"})
         teacher: Teacher = kind(self._models.trunk(wanted.model), **settings)
         return teacher

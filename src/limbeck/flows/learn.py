@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.calibrate import Reading, Terms, read, told
 from limbeck.flows.job import Job, Notify, Progress
-from limbeck.flows.lesson import Lesson, conclude, gold_indices
+from limbeck.flows.lesson import Lesson, conclude, gold_indices, settled
 from limbeck.flows.select import gather, ready_selector
 from limbeck.flows.several import applies_of
 from limbeck.flows.teaching import distil, performance, teach
@@ -28,7 +29,7 @@ from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
-from limbeck.students.base import Student
+from limbeck.students.base import Recalling, Student, Teacher
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -45,6 +46,8 @@ class Learned:
         lesson: what it learned from.
         stopped: which budget ended the asking early, or None.
         ended: why there was no further round.
+        reading: what people's answers taught, or None; the lesson is what follows from it.
+        gold: the same in words and numbers.
     """
 
     student: Student | None
@@ -52,6 +55,8 @@ class Learned:
     lesson: Lesson
     stopped: str | None
     ended: str
+    reading: Reading | None
+    gold: Mapping[str, Any]
 
 
 def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purse) -> Learned:
@@ -105,12 +110,30 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
                 with meter.phase("learn", model="student"):
                     student, reason = teach(job, lesson, None)
             break
+    committee = lesson.probabilities
+    if (reading := read(ledger, lesson.table, Terms.of(job))) is not None:
+        with meter.phase("learn", model="student"):
+            lesson = settled(job, ledger, lesson, reading)
+            student, reason = teach(job, lesson, None)
+    gold = told(reading, lesson.table, before=committee, after=lesson.probabilities)
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
-            student, reason = distil(job, lesson, job.distil)
+            student, reason = distil(job, lesson, recalled(job, ledger, lesson))
         notify(Progress("distil", 1, 1))
-    return Learned(student, None if student else reason, lesson, stopped, ended or "no round was run")
+    return Learned(student, None if student else reason, lesson, stopped, ended or "no round was run", reading, gold)
+
+
+def recalled(job: Job, ledger: Ledger, lesson: Lesson) -> Teacher:
+    """The teacher of the student that is kept, with the states that votes left behind where it can use them."""
+    teacher = job.distil
+    assert teacher is not None  # the caller's own rule
+    if not isinstance(teacher, Recalling):
+        return teacher
+    items = [label.item for label in lesson.labels]
+    texts = dict(zip(items, job.pool.texts([job.pool.index(item) for item in items]), strict=True))
+    keys = {vote.key: vote.item for vote in ledger.votes(teacher.agent, items=items)}
+    return teacher.recalling({texts[keys[key]]: state for key, state in ledger.states(keys)})
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:
@@ -145,7 +168,7 @@ def choose(
         lesson.probabilities,
         # Once more is enough: where a worker still does not answer, the protocol does not want it to.
         answers={
-            item: lesson.counts[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()
+            item: lesson.counts[item] if times == 1 else len(job.committee.voters) for item, times in asked.items()
         },
         student=student,
         note=notes.append,

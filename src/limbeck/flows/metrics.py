@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from limbeck.committee.base import calibrations
-from limbeck.flows.cases import disagreements
+from limbeck.flows.disputes import disputes
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.job import Job
 from limbeck.flows.learn import Learned
-from limbeck.flows.lesson import Lesson, conclude
+from limbeck.flows.lesson import Lesson, judge, unflattered
 from limbeck.flows.orders import orders_differ
 from limbeck.flows.outcomes import COMMITTEE, STUDENT, write_outcomes
 from limbeck.flows.several import score_sets
@@ -44,7 +44,9 @@ def metrics_of(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Ite
     """
     labels, seed = job.task.labels, job.seed
     votes = [vote for vote in ledger.votes() if not vote.of_person]
-    judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
+    judged = unflattered(learned.lesson, learned.reading)
+    if test:
+        judged = judge(job, ledger, [item.id for item in test], learned.reading)
     on = "test" if test else "pool"
     pool = job.test if test and job.test else job.pool
     items = [pool[item] for item in judged.table.items]
@@ -57,14 +59,16 @@ def metrics_of(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Ite
         committee |= score_sets(job.task, marginals, cut, items, on=on, seed=seed)
     else:
         committee |= score(judged.probabilities, truth, job.task, on=on, seed=seed)
-    alike, warning = panel(judged.table, judged.probabilities, truth=truth, task=job.task, accept=job.accept, seed=seed)
+    accepted = np.array([label.accepted for label in judged.labels], np.bool_)
+    about: dict[str, Any] = {"truth": truth, "task": job.task, "accepted": (job.accept, accepted)}
+    alike, warning = panel(judged.alone, judged.probabilities, **about, seed=seed)
     committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
     if not judged.labels:
         reasons = [name for name in committee if name.endswith("_reason")]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    own = workers(judged.table, cast, truth, weights=weights, on=on, seed=seed)
+    own = workers(judged.alone, cast, truth, weights=weights, on=on, seed=seed)
     if job.task.pair and job.task.pair.both:
         there = set(judged.table.items)
         asked = [vote for vote in votes if vote.item in there]
@@ -75,7 +79,7 @@ def metrics_of(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Ite
             own[name] |= estimate("orders_differ", share)
     if judged.answers is None:
         pace = {name: block["seconds"] / block["votes"] for name, block in own.items() if block["votes"]}
-        committee |= staffing(judged.table, job.aggregator, truth.gold, seconds=pace, seed=seed)
+        committee |= staffing(judged.alone, job.aggregator, truth.gold, seconds=pace, seed=seed)
     else:
         committee |= {"plan": None, "plan_reason": "it is made for one label of a list only"}
     told = job.facts["agents"]
@@ -96,11 +100,12 @@ def metrics_of(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Ite
         "votes": len(votes),
         "agents": {name: told.get(name, {}) | block for name, block in own.items()},
         "committee": committee | {"warning": warning},
+        "gold": learned.gold,
         "student": _student(job, learned, judged, size=size),
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
-        "disagreements": disagreements(judged, truth.items, votes) if judged.labels else [],
+        "disagreements": disputes(judged, truth.items, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
 
@@ -108,7 +113,7 @@ def metrics_of(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Ite
 def leave_outcomes(job: Job, ledger: Ledger, learned: Learned, folder: Path) -> None:
     """Leave what was said of each test item in the run folder."""
     items = list(job.test or ())
-    judged = conclude(job, ledger, [item.id for item in items])
+    judged = judge(job, ledger, [item.id for item in items], learned.reading)
     said: dict[str, dict[str, tuple[str, float]]] = {STUDENT: {}, COMMITTEE: {}}
     said[COMMITTEE] = {one.item: (one.label, one.confidence) for one in judged.labels if one.label is not None}
     if learned.student is not None and job.test is not None:

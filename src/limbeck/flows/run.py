@@ -14,6 +14,7 @@ from typing import Any
 from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.calibrate import READ, UNSEEN, USED, stale, token, unseen
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import learn
@@ -25,7 +26,7 @@ from limbeck.meter import Meter, combine
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
-AUDIT = "audit.json"
+AUDIT, GOLD = "audit.json", "gold.json"
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 THRESHOLDS = "thresholds"
 
@@ -41,7 +42,7 @@ def finished(folder: Path, fingerprint: str) -> bool:
     Ledger.bring_forward(folder)
     with Ledger.read(folder) as view:
         _same_task(folder, view.meta(FINGERPRINT), fingerprint)
-        return view.meta(STATE) == "finished" and (folder / METRICS).exists()
+        return view.meta(STATE) == "finished" and (folder / METRICS).exists() and not stale(view)
 
 
 def reopen(folder: Path) -> None:
@@ -90,6 +91,8 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         ledger.replace_labels(learned.lesson.labels)
         # An audit of earlier labels says nothing of these.
         (folder / AUDIT).unlink(missing_ok=True)
+        ledger.set_meta(UNSEEN, unseen(learned.reading))
+        ledger.set_meta(READ, token(ledger))
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
         if learned.lesson.beliefs is not None:
             ledger.set_meta(THRESHOLDS, learned.lesson.beliefs.thresholds.tolist())
@@ -116,6 +119,10 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         if test:
             leave_outcomes(job, ledger, learned, folder)
     ledger.add_phases(meter.drain())
+    ledger.set_meta(USED, token(ledger))
+    (folder / GOLD).unlink(missing_ok=True)
+    if learned.reading is not None:
+        write_whole(folder / GOLD, json.dumps(metrics["gold"], indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     metrics["resources"] = combine(ledger.phases())
     metrics["warnings"] = warnings(metrics, stopped=stopped)
     metrics["sentence"] = sentence(metrics)

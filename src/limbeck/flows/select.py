@@ -51,7 +51,7 @@ def gather(
         asked=asked,
         posterior=_beliefs(table, posterior, asked),
         taught=_opinion(job, student, seen) if student else None,
-        open=np.array([count < len(job.committee.workers) for count in answers.values()], dtype=np.bool_),
+        open=np.array([count < len(job.committee.voters) for count in answers.values()], dtype=np.bool_),
         classes=len(job.task.labels) or None,
         values=None if job.task.scale is None else np.array(job.task.scale.values),
         note=note,

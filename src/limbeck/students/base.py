@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,20 @@ class Teacher(Protocol):
         Raises:
             StudentError: when nothing can be learned (no text, one class only).
         """
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """A teacher that can use states which votes left behind, and then computes none."""
+
+    @property
+    def agent(self) -> str:
+        """Whose states it can use."""
+        ...
+
+    def recalling(self, known: Mapping[str, bytes]) -> Teacher:
+        """The same teacher with these states: text → `Vote.state`."""
         ...
 
 

@@ -30,6 +30,7 @@ SEVERAL_STRATEGIES = (
     "probcover",
 )
 MOST_LABELS = 60
+PAIR_PROTOCOLS = ("vote", "cascade")
 OPEN_STRATEGIES = ("random", "k-centre", "k-means", "typiclust", "probcover")
 SEVERAL_STRATEGIES = ("least-confidence", "margin", "entropy", *OPEN_STRATEGIES)
 
@@ -84,6 +85,11 @@ def _pair(task_file: TaskFile, pair: PairSection) -> Iterator[Finding]:
                 yield (*path, "swap"), f"{name!r} is no label{nearest(name, labels)}"
         if any(pair.swap.get(other, other) not in (name, other) for name, other in pair.swap.items()):
             yield (*path, "swap"), "must lead back: what the first text becomes is what becomes the first"
+    if (protocol := task_file.committee.protocol) not in PAIR_PROTOCOLS:
+        why = f"in a {protocol} agents see what others said of one order, and pairs are asked in both"
+        yield ("committee", "protocol"), f"{why}; take {' or '.join(PAIR_PROTOCOLS)}"
+    if task_file.student.kind == "probe":
+        yield ("student", "kind"), "a probe reads one text; take linear or encoder"
     for i, agent in enumerate(task_file.agents or ()):
         if agent.encoder is not None:
             yield (
