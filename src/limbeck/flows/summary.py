@@ -60,7 +60,7 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
         if agent["abstained"]:
             found.append(f"Agent {name} gave no label for {agent['abstained']:,} of {agent['votes']:,} items.")
     moved = [name for name, agent in metrics["agents"].items() if agent["changed_by_calibration"] > MOVED]
-    if moved:
+    if moved and metrics["task"]["kind"] != "labels":  # whose raw sets say little, and whose shares are told
         found.append(
             f"Calibration changed more than {MOVED:.0%} of the labels of {', '.join(moved)}. It takes all labels to be "
             "equally frequent: if yours are not, give their shares under committee.prior."
