@@ -42,6 +42,7 @@ GROUPS = (
     ("selectors", "Selectors", "`selection.strategy`: which items to ask next.", catalog.SELECTORS),
     ("stops", "Rules that end the rounds", "`selection.stop`: when more labels would not pay.", catalog.STOPS),
     ("students", "Students", "`student.kind`: what learns from the labels.", catalog.STUDENTS),
+    ("noises", "Noise-robust learning", "`student.noise`: how partly wrong labels are learned.", catalog.NOISES),
 )
 BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
 

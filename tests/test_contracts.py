@@ -24,6 +24,7 @@ from limbeck.catalog import (
     LOADERS,
     NAMES,
     NEEDS,
+    NOISES,
     REPORT,
     SELECTORS,
     STOPS,
@@ -45,6 +46,7 @@ KINDS = {
     "stops": STOPS,
     "students": STUDENTS,
     "loaders": LOADERS,
+    "noises": NOISES,
     "others": {"inspect": INSPECT, "report": REPORT},
 }
 LABELS = ("bad", "fine", "good")
@@ -53,8 +55,12 @@ LABELS = ("bad", "fine", "good")
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in KINDS.items() for name in names])
 def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
     assert re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name)
-    heavy = (kind == "engines" and name in FOLDERS) or (kind, name) == ("students", "encoder")
-    needs = {"torch", "transformers"} if heavy else set()
+    heavy = (kind == "engines" and name in FOLDERS) or (kind, name) in [
+        ("students", "encoder"),
+        ("students", "causal"),
+        ("loaders", "causal"),
+    ]
+    needs = {"torch", "transformers"} | ({"peft"} if name == "causal" else set()) if heavy else set()
     if all(map(importlib.util.find_spec, needs)):
         assert callable(resolve(KINDS[kind][name]))
         return
@@ -68,6 +74,7 @@ def test_names_of_a_task_file_are_those_of_the_catalogue() -> None:
     assert set(NAMES["selection.strategy"]) == set(SELECTORS)
     assert set(NAMES["agents.engine"]) == set(ENGINES)
     assert set(NAMES["student.kind"]) == set(STUDENTS) == set(LOADERS)
+    assert set(NAMES["student.noise"]) == {*NOISES, "auto"}
     assert set(COLD) <= set(SELECTORS)
     assert set(SELECTORS) == set(NEEDS)
     assert all(NEEDS[name] <= {"embeddings"} for name in COLD)
@@ -159,7 +166,7 @@ def test_a_selector_needs_what_the_catalogue_says_and_no_more(name: str) -> None
             selector(replace(lean, **lacking), 10, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", [name for name in STUDENTS if name != "encoder"])  # see test_students_encoder.py
+@pytest.mark.parametrize("name", [name for name in STUDENTS if name == "linear"])  # see test_students_*.py
 def test_laws_of_students(name: str, tmp_path: Path) -> None:
     texts = [f"{word} film, part {i}" for i in range(8) for word in ("dull", "bright")]
     targets = np.array([[0.9, 0.1], [0.2, 0.8]] * 8)

@@ -12,7 +12,7 @@ from typing import Any
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, TRUNK, WIDTH, resolve
+from limbeck.catalog.names import CAUSAL, ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, TRUNK, WIDTH, resolve
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
@@ -75,6 +75,17 @@ class Models:
         folder, checksums = self._model(name)
         return load(folder, name=name, checksums=checksums)
 
+    def causal(self, name: str) -> Any:
+        """A pretrained causal language model to be taught further.
+
+        Raises:
+            MissingExtra: without torch.
+            LimbeckError: when it cannot be fetched or read.
+        """
+        load = resolve(CAUSAL)
+        folder, checksums = self._model(name)
+        return load(folder, name=name, checksums=checksums)
+
     def branches(self, kind: str | EngineSection, engine: Any) -> int:
         """Rows that an engine of this process decodes fastest; measured once for each machine and model."""
         if isinstance(kind, EngineSection) or kind == "scripted":
@@ -131,6 +142,9 @@ def open_student(folder: Path, kind: str, *, encoder: str | None, store: Store, 
     """
     if kind not in LOADERS:
         raise ConfigError(f"{folder}: a student of kind {kind!r} is not known here", hint="Is limbeck too old for it?")
-    built = build_encoder(encoder, store, say=say) if encoder else None
-    student: Student = resolve(LOADERS[kind])(folder, encoder=built)
+    load = resolve(LOADERS[kind])
+    if kind == "causal":
+        causal: Student = load(folder, find=Models(store, say=say).causal)
+        return causal
+    student: Student = load(folder, encoder=build_encoder(encoder, store, say=say) if encoder else None)
     return student

@@ -85,12 +85,25 @@ STOPS = {
 STUDENTS = {
     "linear": "limbeck.students.linear:LinearTeacher",
     "encoder": "limbeck.students.finetuning:EncoderTeacher",
+    "causal": "limbeck.students.distilling:CausalTeacher",
 }
 LOADERS = {
     "linear": "limbeck.students.linear:load_student",
     "encoder": "limbeck.students.encoder:load_student",
+    "causal": "limbeck.students.causal:load_student",
 }
-TRUNK = "limbeck.engines.trunk:load"
+# How students learn labels that are partly wrong. Of all, where the file says auto; the first stays if none is better.
+NOISES = {
+    "soft": "limbeck.students.noise.labels:Soft",
+    "hard": "limbeck.students.noise.labels:Hard",
+    "pooled": "limbeck.students.noise.pooled:Pooled",
+    "small-loss": "limbeck.students.noise.small_loss:SmallLoss",
+    "co-teaching": "limbeck.students.noise.co_teaching:CoTeaching",
+    "confident-learning": "limbeck.students.noise.confident_learning:ConfidentLearning",
+    "candidates": "limbeck.students.noise.candidates:Candidates",
+}
+AUTO = "auto"
+TRUNK, CAUSAL = "limbeck.engines.trunk:load", "limbeck.engines.causal:load"
 PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
 # Task-file key → the names that may stand there, for `task.load_task`.
 NAMES: Mapping[str, Sequence[str]] = {
@@ -99,11 +112,19 @@ NAMES: Mapping[str, Sequence[str]] = {
     "selection.strategy": tuple(SELECTORS),
     "selection.cold": COLD,
     "student.kind": tuple(STUDENTS),
+    "student.noise": (*NOISES, AUTO),
     "agents.engine": tuple(ENGINES),
     "synthesis.engine": tuple(name for name in ENGINES if name != "masked"),
 }
-EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu", "llguidance": "grammar"}
-EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench"}
+EXTRAS = {
+    "torch": "torch",
+    "transformers": "torch",
+    "peft": "torch",
+    "ray": "ray",
+    "pynvml": "gpu",
+    "llguidance": "grammar",
+}
+EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench", "sklearn": "sklearn"}
 
 
 def resolve(reference: str) -> Any:

@@ -18,9 +18,11 @@ from limbeck.catalog.data import Data
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import (
     AGGREGATORS,
+    AUTO,
     DIVERSE,
     NAMES,
     NEEDS,
+    NOISES,
     PROTOCOLS,
     SELECTORS,
     STOPS,
@@ -37,7 +39,11 @@ from limbeck.flows.facts import describe
 from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
+from limbeck.students.robust import Robust
 from limbeck.task import AgentSection, CascadeSection, Task, TaskFile, unknown_names
+from limbeck.task.sections import ADAPTING, FINE_TUNING
+
+CAUSAL_MODEL = "smollm2-135m-instruct"  # of a causal student, where the file names none
 
 
 class Workshop:
@@ -71,7 +77,7 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
-            distil = self._distil()
+            distil = self._distil(encoder)
             workers = tuple(self._agents.workers(task))
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
@@ -89,6 +95,7 @@ class Workshop:
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
             teach=self._teacher(encoder),
             distil=distil,
+            robust=self._robust(encoder),
             encoder=selecting,
             min_confidence=file.student.min_confidence,
             seed=file.data.seed,
@@ -173,12 +180,24 @@ class Workshop:
 
         return teach
 
-    def _distil(self) -> Teacher | None:
+    def _robust(self, encoder: Encoder | None) -> Robust:
+        """Prepares the labels for the student that is kept."""
+        wanted = self._file.student.noise
+        names = NOISES if wanted == AUTO else [wanted]
+        return Robust({name: resolve(NOISES[name])() for name in names}, encoder)
+
+    def _distil(self, encoder: Encoder | None) -> Teacher | None:
         """Of the student that is kept; None where that is the last round's."""
         wanted = self._file.student
         if wanted.kind == "linear":
-            return None
+            return None if wanted.noise == "soft" else self._teacher(encoder)(None)
         kind = resolve(STUDENTS[wanted.kind])
-        settings = wanted.model_dump(include={"epochs", "learning_rate", "batch", "max_tokens"})
-        teacher: Teacher = kind(self._models.trunk(wanted.model), **settings)
+        # What is left out is the teacher's own default.
+        settings = wanted.model_dump(include={*FINE_TUNING, *ADAPTING} & wanted.model_fields_set - {"model"})
+        if wanted.kind == "causal":
+            model = wanted.model if "model" in wanted.model_fields_set else CAUSAL_MODEL
+            base = self._models.causal(model)
+        else:
+            base = self._models.trunk(wanted.model)
+        teacher: Teacher = kind(base, **settings)
         return teacher

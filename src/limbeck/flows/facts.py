@@ -21,7 +21,8 @@ from limbeck.task import Task, TaskFile
 PROMPTED = (LanguageAgent, MaskedAgent)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
 # Engine or kind of student → what its results hang on beside those.
-BEHIND = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
+BEHIND: dict[str, tuple[str, ...]] = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
+BEHIND["causal"] = ("torch", "transformers", "peft")
 
 
 def describe(

@@ -16,6 +16,7 @@ from limbeck.pool import Pool
 from limbeck.selection.base import Selector
 from limbeck.selection.stopping import Rule
 from limbeck.students.base import Teacher
+from limbeck.students.robust import Robust
 from limbeck.task import Task
 
 
@@ -74,6 +75,7 @@ class Job:
         budget: when to stop.
         teach: makes a teacher for a round; takes the tuning of an earlier student, or None.
         distil: teaches the student that is kept; None: the last round's is kept.
+        robust: prepares the labels for the student that is kept.
         encoder: for selection, or None.
         min_confidence: labels below it do not teach.
         seed: of everything random.
@@ -92,6 +94,7 @@ class Job:
     budget: Budget
     teach: Callable[[Any], Teacher]
     distil: Teacher | None
+    robust: Robust
     encoder: Encoder | None
     min_confidence: float
     seed: int

@@ -18,15 +18,17 @@ import numpy.typing as npt
 
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.answers import read_gold
 from limbeck.flows.job import Job, Notify, Progress
 from limbeck.flows.lesson import Lesson, conclude, gold_indices
 from limbeck.flows.select import gather, ready_selector
-from limbeck.flows.teaching import distil, performance, teach
+from limbeck.flows.teaching import distil, performance, prepare, reasons, teach
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
-from limbeck.students.base import Student
+from limbeck.students.base import Reasoner, Student
+from limbeck.students.robust import Prepared
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -41,6 +43,7 @@ class Learned:
         student: the last one, or None.
         reason: why there is none.
         lesson: what it learned from.
+        prepared: how that was made ready, and which labels are probably right.
         stopped: which budget ended the asking early, or None.
         ended: why there was no further round.
     """
@@ -48,6 +51,7 @@ class Learned:
     student: Student | None
     reason: str | None
     lesson: Lesson
+    prepared: Prepared
     stopped: str | None
     ended: str
 
@@ -103,12 +107,17 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
                 with meter.phase("learn", model="student"):
                     student, reason = teach(job, lesson, None)
             break
+    with meter.phase("learn", model="student"):
+        prepared = prepare(job, lesson, gold=read_gold(ledger))
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
-            student, reason = distil(job, lesson, job.distil)
+            teacher = job.distil
+            if isinstance(teacher, Reasoner):
+                teacher = teacher.with_rationales(reasons(job, ledger, lesson))
+            student, reason = distil(job, lesson, teacher, prepared)
         notify(Progress("distil", 1, 1))
-    return Learned(student, None if student else reason, lesson, stopped, ended or "no round was run")
+    return Learned(student, None if student else reason, lesson, prepared, stopped, ended or "no round was run")
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:

@@ -19,6 +19,8 @@ import numpy as np
 from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.cleaning import KEY as CLEAN_KEY
+from limbeck.flows.cleaning import clean_set, noise, probabilities
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
@@ -97,6 +99,7 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     stopped = learned.stopped
     with meter.phase("learn", model="student"):
         ledger.replace_labels(learned.lesson.labels)
+        ledger.set_meta(CLEAN_KEY, probabilities(learned.lesson, learned.prepared))
         # An audit of earlier labels says nothing of these.
         (folder / AUDIT).unlink(missing_ok=True)
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
@@ -166,6 +169,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "agents": {name: told.get(name, {}) | block for name, block in own.items()},
         "committee": committee | {"warning": warning},
         "student": _student(job, learned, judged, size=size),
+        "clean_set": clean_set(job, learned.lesson, learned.prepared),
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
@@ -222,7 +226,7 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
     if learned.student is None:
         return {"taught_by": 0} | _absent("kind", "bytes", *JUDGED, reason=learned.reason or "nothing was learned")
     taught = int(np.sum([label.confidence >= job.min_confidence for label in learned.lesson.labels]))
-    block = {"kind": job.facts["student"], "taught_by": taught, "bytes": size}
+    block = {"kind": job.facts["student"], "taught_by": taught, "bytes": size} | {"noise": noise(learned.prepared)}
     if job.test is None:
         reason = "there is no test set: on texts it learned from a student cannot be judged"
         return block | {"on": "pool"} | _absent(*JUDGED, reason=reason)

@@ -5,7 +5,7 @@ Knows nothing of rounds, or of any concrete student.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,9 @@ import numpy as np
 from limbeck.errors import StudentError
 from limbeck.flows.job import Job
 from limbeck.flows.lesson import Lesson
-from limbeck.students.base import Student, Teacher
+from limbeck.ledger import LedgerView
+from limbeck.students.base import Floats, Student, Teacher
+from limbeck.students.robust import Prepared
 
 FOLDS = 5  # of the first round's items, each held out once
 
@@ -23,21 +25,55 @@ def teach(job: Job, lesson: Lesson, earlier: Student | None) -> tuple[Student | 
     return distil(job, lesson, job.teach(getattr(earlier, "tuning", None)))
 
 
-def distil(job: Job, lesson: Lesson, teacher: Teacher) -> tuple[Student | None, str]:
-    """What this teacher makes of the labels, or None and why not.
+def prepare(job: Job, lesson: Lesson, *, gold: Mapping[str, str] | None = None) -> Prepared:
+    """What the student that is kept should learn of the labels, and which of them are probably right.
 
-    A label weighs as much as its confidence exceeds chance: what was a toss-up teaches nothing, a certainty counts 1.
+    Args:
+        job: the parts.
+        lesson: the labels.
+        gold: item → label that people gave, where they were asked.
     """
-    sure = np.array([label.confidence for label in lesson.labels])
-    rows = np.flatnonzero(sure >= job.min_confidence) if len(sure) else np.zeros(0, np.int64)
+    place = {label: i for i, label in enumerate(job.task.labels)}
+    said = np.array([place.get((gold or {}).get(label.item, ""), -1) for label in lesson.labels], np.int64)
+    texts = job.pool.texts([job.pool.index(label.item) for label in lesson.labels])
+    rng = np.random.default_rng((job.seed, 7_000_000))
+    return job.robust(texts, lesson.probabilities, weigh(job, lesson), gold=said, rng=rng)
+
+
+def reasons(job: Job, ledger: LedgerView, lesson: Lesson) -> dict[str, str]:
+    """Text → why it has its label: the rationale of the last vote for that label, where one was given."""
+    chosen = {label.item: label.label for label in lesson.labels}
+    found = {
+        vote.item: vote.rationale
+        for vote in ledger.votes()
+        if vote.rationale and vote.label is not None and chosen.get(vote.item) == vote.label
+    }
+    texts = job.pool.texts([job.pool.index(item) for item in found])
+    return dict(zip(texts, found.values(), strict=True))
+
+
+def weigh(job: Job, lesson: Lesson) -> Floats:
+    """How much each label teaches, shape [labels]: as much as its confidence exceeds chance.
+
+    What was a toss-up teaches nothing, a certainty counts 1. What is below the task's threshold counts 0.
+    """
+    sure, chance = np.array([label.confidence for label in lesson.labels]), 1 / len(job.task.labels)
+    weights: Floats = np.where(sure >= job.min_confidence, np.maximum(sure - chance, 0) / (1 - chance), 0.0)
+    return weights
+
+
+def distil(job: Job, lesson: Lesson, teacher: Teacher, prepared: Prepared | None = None) -> tuple[Student | None, str]:
+    """What this teacher makes of the labels, as they are or as they were prepared, or None and why not."""
+    targets = prepared.targets if prepared else lesson.probabilities
+    weights = prepared.weights if prepared else weigh(job, lesson)
+    rows = np.flatnonzero(weights > 0)
     texts = job.pool.texts([job.pool.index(lesson.labels[i].item) for i in rows])
-    chance = 1 / len(job.task.labels)
     try:
         student = teacher.fit(
             texts,
-            lesson.probabilities[rows],
+            targets[rows],
             labels=job.task.labels,
-            weights=np.maximum(sure[rows] - chance, 0) / (1 - chance),
+            weights=weights[rows],
             rng=np.random.default_rng((job.seed, 1_000_000)),
         )
     except StudentError as error:

@@ -137,6 +137,16 @@ class CommitteePart(ScoredPart):
     plan: Part[PlanPart] = PlanPart()
 
 
+class NoisePart(Block):
+    """How labels that are partly wrong were made ready for the student."""
+
+    strategy: Said = None
+    chosen_by: Said = None
+    left_out: Number = None
+    scores: Table[Number] = Field(default_factory=dict)
+    leads: Table[Number] = Field(default_factory=dict)
+
+
 class StudentPart(ScoredPart):
     """The student: its labels against gold, its size and speed."""
 
@@ -146,6 +156,18 @@ class StudentPart(ScoredPart):
     agreement_with_committee: Number = None
     taught_by: Number = None
     c: Number = None
+    noise: Part[NoisePart] = NoisePart()
+
+
+class CleanPart(Block):
+    """The labels that are probably right."""
+
+    threshold: Number = None
+    items: Number = None
+    share: Number = None
+    expected_accuracy: Number = None
+    accuracy: Number = None
+    accuracy_interval: Interval = None
 
 
 class RoundPart(Block):
@@ -252,6 +274,7 @@ class Metrics(Block):
     agents: Table[Part[AgentPart]] = Field(default_factory=dict)
     committee: Part[CommitteePart] = CommitteePart()
     student: Part[StudentPart] = StudentPart()
+    clean_set: Part[CleanPart] = CleanPart()
     learning_curve: Rows[RoundPart] = Field(default_factory=list)
     resources: Part[ResourcesPart] = ResourcesPart()
     disagreements: Rows[DisagreementPart] = Field(default_factory=list)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,15 @@ class Teacher(Protocol):
         Raises:
             StudentError: when nothing can be learned (no text, one class only).
         """
+        ...
+
+
+@runtime_checkable
+class Reasoner(Teacher, Protocol):
+    """A teacher whose students learn reasons beside labels."""
+
+    def with_rationales(self, rationales: Mapping[str, str]) -> Teacher:
+        """The same teacher, which knows why some texts (keys) have their label."""
         ...
 
 

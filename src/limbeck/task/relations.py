@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from limbeck.task.address import address_problem, host, on_this_machine
 from limbeck.task.engine import EngineSection
 from limbeck.task.phrasing import nearest
-from limbeck.task.sections import FINE_TUNING, AgentSection, StudentSection
+from limbeck.task.sections import ADAPTING, FINE_TUNING, AgentSection, StudentSection
 from limbeck.task.taskfile import TaskFile
 
 Finding = tuple[tuple[str | int, ...], str]
@@ -107,11 +107,14 @@ def _held_out(task_file: TaskFile) -> Iterator[Finding]:
 
 
 def _student(student: StudentSection) -> Iterator[Finding]:
-    if student.kind != "linear":
-        return
-    for key in FINE_TUNING:
-        if key in student.model_fields_set:
-            yield ("student", key), "means nothing to a linear student; it belongs to kind: encoder"
+    if student.kind == "linear":
+        for key in FINE_TUNING:
+            if key in student.model_fields_set:
+                yield ("student", key), "means nothing to a linear student; it belongs to kind: encoder"
+    if student.kind in ("linear", "encoder"):
+        for key in ADAPTING:
+            if key in student.model_fields_set:
+                yield ("student", key), f"means nothing to a student of kind {student.kind}; it belongs to kind: causal"
 
 
 def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> Iterator[Finding]:

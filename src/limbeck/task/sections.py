@@ -162,11 +162,12 @@ class SelectionSection(Section):
 
 
 class StudentSection(Section):
-    """The small model that learns; `encoder` None means TF-IDF only. `FINE_TUNING` are keys of the kind encoder."""
+    """The small model that learns; `encoder` None means TF-IDF only. `FINE_TUNING` and `ADAPTING` belong to kinds."""
 
     kind: Text = "linear"
     encoder: MaybeText = "all-minilm-l6-v2"
     min_confidence: Share = 0.0
+    noise: Text = "soft"
     model: Text = "all-minilm-l6-v2-weights"
     epochs: Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(meaning)] = 3
     learning_rate: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)] = (
@@ -174,9 +175,12 @@ class StudentSection(Section):
     )
     batch: Annotated[int, Field(strict=True, ge=1, le=4096), BeforeValidator(meaning)] = 32
     max_tokens: Annotated[int, Field(strict=True, ge=8, le=8192), BeforeValidator(meaning)] = 128
+    alpha: Share = 0.5
+    rank: Annotated[int, Field(strict=True, ge=1, le=256), BeforeValidator(meaning)] = 8
 
 
 FINE_TUNING = ("model", "epochs", "learning_rate", "batch", "max_tokens")
+ADAPTING = ("alpha", "rank")
 
 
 class BudgetSection(Section):

@@ -17,6 +17,7 @@ from limbeck.errors import ConfigError
 from limbeck.task.document import Mark, Node, Problem, dotted, locate
 from limbeck.task.phrasing import nearest
 from limbeck.task.sections import (
+    ADAPTING,
     FINE_TUNING,
     Agents,
     BudgetSection,
@@ -116,6 +117,11 @@ def fingerprint(task_file: TaskFile) -> str:
     if values["student"]["kind"] == "linear":  # so that runs made before there were such keys can go on
         for key in FINE_TUNING:
             del values["student"][key]
+    if values["student"]["kind"] != "causal":  # likewise
+        for key in ADAPTING:
+            del values["student"][key]
+    if values["student"]["noise"] == StudentSection().noise:  # likewise
+        del values["student"]["noise"]
     if not task_file.selection.stop.rules:  # likewise
         del values["selection"]["stop"]
     if task_file.committee.cascade is None:  # likewise
