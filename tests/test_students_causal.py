@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import limbeck
 from limbeck.catalog import open_student
 from limbeck.errors import EngineError, StudentError
 
@@ -112,10 +113,12 @@ def test_it_comes_back_from_disk_and_only_on_its_own_model(
     student.save(tmp_path / "kept", card={"task": "toy"})
     assert {file.name for file in (tmp_path / "kept").iterdir()} == FILES
     assert "none: taught by labels only" in (tmp_path / "kept" / "MODEL_CARD.md").read_text()
+    with pytest.raises(StudentError, match="needs the language model"):
+        limbeck.load_student(tmp_path / "kept")
     again = load_student(tmp_path / "kept", find=lambda name: base)
     texts = ["film good", "", "\ud800", "plot bad " * 100]
     assert np.array_equal(again.predict_proba(texts), student.predict_proba(texts))
-    other = load(write(tmp_path / "other", "llama", tokenizer=None, hidden="x"), name="other")
+    other = load(write(tmp_path / "other", "llama"), name="other")
     with pytest.raises(StudentError, match="another model"):
         load_student(tmp_path / "kept", find=lambda name: Causal("x", "0" * 64, base.tokenizer, 9, other.model))
 
