@@ -127,8 +127,8 @@ MEANINGS = {
     "student.kind": "What kind of model is kept; see [choose a student](../how-to/choose-a-student.md).",
     "student.encoder": "The sentence encoder behind a linear student; `null`: word and character counts only.",
     "student.min_confidence": "Labels below this confidence do not teach.",
-    "student.noise": "How the student that is kept learns labels that are partly wrong; see "
-    "[labels that are wrong](../how-to/noise.md).",
+    "student.noise": "How labels that are partly wrong are learned; see [there](../how-to/noise.md). "
+    "Left out: `pooled` for `linear`, else `soft`.",
     "student.model": "For `encoder` and `causal`: the model to begin from: a name, a folder, or `hf:owner/name`. "
     "Left out, for `causal`: `smollm2-135m-instruct`.",
     "student.epochs": "For `encoder` and `causal`: passes over the texts.",

@@ -103,6 +103,8 @@ NOISES = {
     "candidates": "limbeck.students.noise.candidates:Candidates",
 }
 AUTO = "auto"
+# Where the file names none: an encoder pools by itself, and for a causal model nothing else was measured.
+USUAL = {"linear": "pooled", "encoder": "soft", "causal": "soft"}
 TRUNK, CAUSAL = "limbeck.engines.trunk:load", "limbeck.engines.causal:load"
 PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
 # Task-file key → the names that may stand there, for `task.load_task`.

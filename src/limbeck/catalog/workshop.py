@@ -27,6 +27,7 @@ from limbeck.catalog.names import (
     SELECTORS,
     STOPS,
     STUDENTS,
+    USUAL,
     resolve,
 )
 from limbeck.catalog.synthesis import build_author, terms_of
@@ -77,7 +78,7 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
-            distil = self._distil(encoder)
+            distil = self._distil()
             workers = tuple(self._agents.workers(task))
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
@@ -182,15 +183,15 @@ class Workshop:
 
     def _robust(self, encoder: Encoder | None) -> Robust:
         """Prepares the labels for the student that is kept."""
-        wanted = self._file.student.noise
+        wanted = self._file.student.noise or USUAL[self._file.student.kind]
         names = NOISES if wanted == AUTO else [wanted]
         return Robust({name: resolve(NOISES[name])() for name in names}, encoder)
 
-    def _distil(self, encoder: Encoder | None) -> Teacher | None:
+    def _distil(self) -> Teacher | None:
         """Of the student that is kept; None where that is the last round's."""
         wanted = self._file.student
         if wanted.kind == "linear":
-            return None if wanted.noise == "soft" else self._teacher(encoder)(None)
+            return None
         kind = resolve(STUDENTS[wanted.kind])
         # What is left out is the teacher's own default.
         settings = wanted.model_dump(include={*FINE_TUNING, *ADAPTING} & wanted.model_fields_set - {"model"})

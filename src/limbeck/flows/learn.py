@@ -18,16 +18,15 @@ import numpy.typing as npt
 
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
-from limbeck.flows.answers import read_gold
 from limbeck.flows.job import Job, Notify, Progress
 from limbeck.flows.lesson import Lesson, conclude, gold_indices
 from limbeck.flows.select import gather, ready_selector
-from limbeck.flows.teaching import distil, performance, prepare, reasons, teach
+from limbeck.flows.teaching import distil, finish, informed, performance, prepare, teach
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
-from limbeck.students.base import Reasoner, Student
+from limbeck.students.base import Student
 from limbeck.students.robust import Prepared
 
 Floats = npt.NDArray[np.float64]
@@ -68,6 +67,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     student: Student | None = None
     reason, stopped, before, ended = "no round was run", None, None, None
     lesson, watch = conclude(job, ledger, []), Watch(job)
+    prepared = prepare(job, lesson)
     for number, size in enumerate(sizes):
         begun = time.perf_counter()
         if number in recorded:
@@ -88,14 +88,16 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             earlier, lesson = lesson.tokens, conclude(job, ledger, list(asked))
             # In between, the first round's settings will do; the student that stays is tuned on all labels.
             last = bool(stopped) or number == len(sizes) - 1
-            student, reason = teach(job, lesson, None if last else student)
+            if last:
+                prepared, student, reason = finish(job, ledger, lesson)
+            else:
+                student, reason = teach(job, lesson, student)
             held = performance(job, lesson, student, first=set(list(asked)[: sizes[0]])) if job.schedule.stop else None
             seen = watch.see(student, held, items=len(lesson.labels), tokens=lesson.tokens)
         facts, before = curve_point(job, lesson, student, selected=set(selected), before=before)
         facts |= seen | {"notes": (ledger.meta(NOTES) or {}).get(str(number), [])}
         ended = stopped or (None if number + 1 in recorded else watch.reason())
-        if number == len(sizes) - 1:
-            ended = ended or exhausted(job, len(asked), budget=sum(sizes))
+        ended = ended or (exhausted(job, len(asked), budget=sum(sizes)) if number == len(sizes) - 1 else None)
         if number not in recorded or recorded[number].facts is None:
             facts |= {"seconds": time.perf_counter() - begun, "tokens": lesson.tokens - earlier} | (
                 {"ended": ended} if ended else {}
@@ -105,17 +107,12 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
         if ended:
             if not last:
                 with meter.phase("learn", model="student"):
-                    student, reason = teach(job, lesson, None)
+                    prepared, student, reason = finish(job, ledger, lesson)
             break
-    with meter.phase("learn", model="student"):
-        prepared = prepare(job, lesson, gold=read_gold(ledger))
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
-            teacher = job.distil
-            if isinstance(teacher, Reasoner):
-                teacher = teacher.with_rationales(reasons(job, ledger, lesson))
-            student, reason = distil(job, lesson, teacher, prepared)
+            student, reason = distil(job, lesson, informed(job, ledger, lesson, job.distil), prepared)
         notify(Progress("distil", 1, 1))
     return Learned(student, None if student else reason, lesson, prepared, stopped, ended or "no round was run")
 

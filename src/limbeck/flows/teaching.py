@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from limbeck.errors import StudentError
+from limbeck.flows.answers import read_gold
 from limbeck.flows.job import Job
 from limbeck.flows.lesson import Lesson
 from limbeck.ledger import LedgerView
-from limbeck.students.base import Floats, Student, Teacher
+from limbeck.students.base import Floats, Reasoner, Student, Teacher
 from limbeck.students.robust import Prepared
 
 FOLDS = 5  # of the first round's items, each held out once
@@ -40,8 +41,16 @@ def prepare(job: Job, lesson: Lesson, *, gold: Mapping[str, str] | None = None) 
     return job.robust(texts, lesson.probabilities, weigh(job, lesson), gold=said, rng=rng)
 
 
-def reasons(job: Job, ledger: LedgerView, lesson: Lesson) -> dict[str, str]:
-    """Text → why it has its label: the rationale of the last vote for that label, where one was given."""
+def finish(job: Job, ledger: LedgerView, lesson: Lesson) -> tuple[Prepared, Student | None, str]:
+    """All labels made ready, and the rounds' last student, taught by them, or None and why not."""
+    prepared = prepare(job, lesson, gold=read_gold(ledger))
+    return prepared, *distil(job, lesson, job.teach(None), prepared)
+
+
+def informed(job: Job, ledger: LedgerView, lesson: Lesson, teacher: Teacher) -> Teacher:
+    """The teacher with the rationale of the last vote for each text's label, where one was given and it wants any."""
+    if not isinstance(teacher, Reasoner):
+        return teacher
     chosen = {label.item: label.label for label in lesson.labels}
     found = {
         vote.item: vote.rationale
@@ -49,7 +58,7 @@ def reasons(job: Job, ledger: LedgerView, lesson: Lesson) -> dict[str, str]:
         if vote.rationale and vote.label is not None and chosen.get(vote.item) == vote.label
     }
     texts = job.pool.texts([job.pool.index(item) for item in found])
-    return dict(zip(texts, found.values(), strict=True))
+    return teacher.with_rationales(dict(zip(texts, found.values(), strict=True)))
 
 
 def weigh(job: Job, lesson: Lesson) -> Floats:

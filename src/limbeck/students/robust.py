@@ -88,7 +88,7 @@ class Robust:
             lesson = self.strategies[name](given, rng=rng)
         rows = np.arange(len(texts))
         clean = pool(targets, given.opinions)[rows, targets.argmax(axis=1)]
-        # The lesson's targets are softened; as they are, they say the same.
+        # Those of a lesson are softened a little: a strategy that leaves them alone gives back the labels themselves.
         learned = targets if lesson.targets is given.lesson.targets else lesson.targets
         kept = np.where(weights > 0, lesson.weights, 0.0)
         if (kept > 0).sum() < 2 or (learned[kept > 0].max(axis=0) > 1e-9).sum() < 2:

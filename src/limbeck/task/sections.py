@@ -162,12 +162,12 @@ class SelectionSection(Section):
 
 
 class StudentSection(Section):
-    """The small model that learns; `encoder` None means TF-IDF only. `FINE_TUNING` and `ADAPTING` belong to kinds."""
+    """The small model that learns; `encoder` None means TF-IDF only. `noise` None is what suits the kind."""
 
     kind: Text = "linear"
     encoder: MaybeText = "all-minilm-l6-v2"
     min_confidence: Share = 0.0
-    noise: Text = "soft"
+    noise: MaybeText = None
     model: Text = "all-minilm-l6-v2-weights"
     epochs: Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(meaning)] = 3
     learning_rate: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)] = (

@@ -120,7 +120,7 @@ def fingerprint(task_file: TaskFile) -> str:
     if values["student"]["kind"] != "causal":  # likewise
         for key in ADAPTING:
             del values["student"][key]
-    if values["student"]["noise"] == StudentSection().noise:  # likewise
+    if values["student"]["noise"] is None:  # likewise
         del values["student"]["noise"]
     if not task_file.selection.stop.rules:  # likewise
         del values["selection"]["stop"]
