@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from limbeck.agent import LanguageAgent, Prompt
+from limbeck.agent import LanguageAgent, Prompt, Remark, Said
 from limbeck.agent.prompt import DEFAULTS
 from limbeck.decoding.base import ROWS, TOKENS
 from limbeck.decoding.choice import Choice
@@ -48,6 +48,25 @@ def test_prompts_word_by_word() -> None:
     assert shown(worded, "x") == "review>x<positive or bad\n"
     assert worded.options(TASK) == ["bad", "positive"]
     assert PLAIN.options(TASK) == [" negative", " positive"]
+
+
+def test_a_role_is_said_before_everything_else() -> None:
+    wise = "You have read a thousand {noun}s."
+    assert shown(replace(PLAIN, role=wise), "Fine.").startswith("You have read a thousand reviews.\n\nJudge {text}")
+    assert replace(CHAT, role=wise).messages(TASK)[0].content.startswith("You have read a thousand reviews.\n\nJudge")
+    with_example = replace(PLAIN, role=wise, examples=(("Bad.", "negative"),))
+    assert shown(with_example, "Hm.").count("thousand") == 1
+
+
+def test_what_others_said_stands_behind_the_text() -> None:
+    told = Remark("round 1", "Others on its {aspect}:", (Said("negative", "dull"), Said("positive")), Said("positive"))
+    prompt = replace(PLAIN, wording="{Noun}: {text}\n{labels}?", label_words=(("negative", "bad"),))
+    one = agent(prompt).informed({"i": told})
+    assert one.example(item("Fine.")) == (
+        "Review: Fine.\n\nYour first answer:\n- positive\nOthers on its sentiment:\n- bad: dull\n- positive"
+        "\nbad or positive?\nSentiment:"
+    )
+    assert one.example(item("Fine.", "j")) == "Review: Fine.\nbad or positive?\nSentiment:"
 
 
 def test_examples_come_first_and_look_alike() -> None:

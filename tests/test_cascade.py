@@ -25,9 +25,11 @@ from limbeck.aggregation.weighted import Weighted
 from limbeck.committee.cascade import Cascade
 from limbeck.committee.doubt import certainty
 from limbeck.errors import ConfigError
-from limbeck.ledger import vote_key
+from limbeck.flows.export import waiting
+from limbeck.flows.sample import drawn
+from limbeck.ledger import Ledger, vote_key
 from limbeck.records import Item, Usage, Vote
-from toy_job import execute, write_toy
+from toy_job import WEATHER, execute, toy_rows, write_script, write_toy
 
 LABELS = ("no", "yes")
 NAMES = ("quick", "second", "third")
@@ -220,3 +222,28 @@ def test_a_whole_run_as_a_cascade(tmp_path: Path) -> None:
     assert found["protocol"] == "cascade"
     assert 0 <= found["votes_saved"] < 1
     assert found["agreement_with_all"] is not None
+
+
+def test_later_stages_may_write_or_be_another_model_and_what_stays_in_doubt_waits_for_people(tmp_path: Path) -> None:
+    rows = toy_rows(240)
+    write_script(tmp_path / "quick.json", WEATHER, weight=0.1)
+    shared = {"engine": "scripted", "style": "plain"}
+    agents = [
+        {"name": "quick", "model": "quick.json", **shared},
+        {"name": "writer", "model": "bread.json", "decode": {"cot": {"k": 3, "max_tokens": 12}}, **shared},
+        {"name": "big", "model": "bread.json", **shared},
+    ]
+    committee = {"protocol": "cascade", "cascade": {"sure": 0.95}, "accept": 0.9}
+    task = write_toy(tmp_path, rows, agents=agents, committee=committee, selection={"rounds": 1})
+    execute(task, tmp_path / "run")
+    with Ledger.read(tmp_path / "run") as view:
+        traces = dict(view.traces([vote.key for vote in view.votes("writer")]))
+        asked_on = [trace for trace in traces.values() if "cascade" in trace]
+        assert asked_on
+        assert all(trace["cascade"]["stage"] == 1 for trace in asked_on)
+        assert all(len(trace["branches"]) == 3 for trace in traces.values()), "it wrote, and its branches are kept"
+        left = [label for label in view.labels() if not label.accepted]
+    assert 0 < len(left) < 180
+    assert [label.confidence for label in waiting(left)] == sorted(label.confidence for label in left)
+    with Ledger.open(tmp_path / "run") as ledger:
+        assert set(drawn(ledger, len(left), choose="queue").items) == {label.item for label in left}

@@ -95,7 +95,7 @@ def labels(folder: Path) -> list[dict[str, str]]:
 
 def test_what_is_in_the_folder(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
-    written = {"labels.csv", "metrics.json", "student", "task.yaml", "assets.lock.json"}
+    written = {"labels.csv", "test.csv", "metrics.json", "student", "task.yaml", "assets.lock.json"}
     assert names == written | {"ledger.sqlite", "run.lock", "run.pid"}
     assert (folder / "task.yaml").read_text() == (folder.parent / "task.yaml").read_text()
 

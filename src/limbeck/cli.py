@@ -25,7 +25,7 @@ from limbeck.console.synthesis import synthesize
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
 from limbeck.flows.decode import STYLES, texts_of
-from limbeck.flows.export import FORMATS, write_labels
+from limbeck.flows.export import FORMATS, write_labels, write_queue
 from limbeck.flows.init import init as draft
 from limbeck.flows.job import silent
 from limbeck.flows.plan import plan as make_plan
@@ -229,7 +229,8 @@ def report(folder: Path, out: console.Console) -> None:
 @console.command("limbeck export runs/reviews --to parquet")
 @click.argument("folder", type=FOLDER)
 @click.option("--to", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="Format.")
-def export(folder: Path, kind: str, out: console.Console) -> None:
+@click.option("--queue", is_flag=True, help="Only the labels that were not accepted and wait for people.")
+def export(folder: Path, kind: str, *, queue: bool, out: console.Console) -> None:
     """Write the labels with their probabilities and every agent's vote."""
     with Ledger.read(folder) as view:
         facts = view.meta(FACTS)
@@ -240,7 +241,10 @@ def export(folder: Path, kind: str, out: console.Console) -> None:
         labels = tuple(facts["labels"])
         task = Task(facts["card"]["task"], labels, (None,) * len(labels), "", tuple(facts["show"]))
         prior = None if facts["prior"] is None else [facts["prior"][label] for label in labels]
-        path = write_labels(folder, view, task, facts["calibration"], prior=prior, kind=kind)
+        if queue:
+            path = write_queue(folder, view, task, kind=kind)
+        else:
+            path = write_labels(folder, view, task, facts["calibration"], prior=prior, kind=kind)
     out.result({"file": str(path)}, str(path))
 
 

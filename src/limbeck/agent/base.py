@@ -6,10 +6,11 @@ Knows nothing of ledgers' files, rounds or of any single worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
+from limbeck.agent.remark import Remark
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
 from limbeck.records import Item, Vote
@@ -70,6 +71,15 @@ class Worker(Protocol):
         Raises:
             EngineError: when the engine cannot answer this batch.
         """
+        ...
+
+
+@runtime_checkable
+class Listener(Worker, Protocol):
+    """A worker that can be shown what others answered."""
+
+    def informed(self, remarks: Mapping[str, Remark]) -> Worker:
+        """The same worker, shown a remark behind the text of each item that has one here (by the item's id)."""
         ...
 
 

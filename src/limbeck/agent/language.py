@@ -6,15 +6,17 @@ and the part after it. Knows nothing of committees, of ledgers' files or of any 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from limbeck.agent.base import Batch, Question, batches, fit
 from limbeck.agent.prompt import CHAT, Prompt
+from limbeck.agent.remark import Remark
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
@@ -62,8 +64,9 @@ class LanguageAgent:
         self._engine, self._decoder, self.branches = engine, decoder, branches
         self.calibration, self._long_text = calibration, long_text
         self._before, self._after = frame(engine, prompt, task)
-        self._lead = prompt.lead
+        self._prompt, self._lead = prompt, prompt.lead
         self.style = prompt.style
+        self._remarks: Mapping[str, Remark] = {}
         self._room = engine.context - len(self._before) - len(self._after) - decoder.reach
         if self._room < 1:
             raise ConfigError(
@@ -83,6 +86,12 @@ class LanguageAgent:
         """The whole prompt for an item as the model reads it, control tokens left out."""
         question = self._question(item)
         return self._engine.tokenizer.decode([*self._before, *question.tokens])
+
+    def informed(self, remarks: Mapping[str, Remark]) -> LanguageAgent:
+        """The same agent, shown a remark behind the text of each item that has one; it shares engine and prefix."""
+        other = copy.copy(self)
+        other._remarks = dict(remarks)
+        return other
 
     def plan(self, items: Sequence[Item]) -> list[Batch]:
         """Batches of like length, the longest first."""
@@ -118,9 +127,14 @@ class LanguageAgent:
         )
 
     def _question(self, item: Item) -> Question:
-        text = render_item(self._task, item)
-        tokens, flags = fit(self._engine.tokenizer, self._lead + text, self._room, self._long_text)
-        tokens = [*tokens, *self._after]
+        text = self._lead + render_item(self._task, item)
+        remark = self._remarks.get(item.id)
+        shown: list[int] = []
+        if remark is not None:
+            # What others said may take half the room; of the text it never takes more than that away.
+            shown, _ = fit(self._engine.tokenizer, self._prompt.remark(remark, self._task), self._room // 2, "head")
+        tokens, flags = fit(self._engine.tokenizer, text, self._room - len(shown), self._long_text)
+        tokens = [*tokens, *shown, *self._after]
         read = np.array([*self._before, -1, *tokens], np.int64).tobytes()
         key = vote_key(
             worker=self.name,
@@ -130,6 +144,7 @@ class LanguageAgent:
             decoder=self._decoder.identity,
             baseline=self.calibration if self.calibration in ("contextual", "pmi") else None,
             labels=self._task.labels,
+            **({} if remark is None else {"occasion": remark.occasion}),
         )
         return Question(key, item, tuple(tokens), flags)
 

@@ -6,10 +6,11 @@ Knows nothing of tokens, engines or models.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from limbeck.agent.remark import Remark
 from limbeck.engines.base import HOLE, Message
 from limbeck.records import Item
 from limbeck.task import Task, render_item
@@ -55,6 +56,9 @@ class Prompt:
         label_words: label → the word that stands for it in prompt and answer, where it is not the label itself.
         label_order: order in which labels are listed: given, reversed or shuffled (by a seed of the task's name).
         examples: worked examples as (text, label).
+        role: who is asked, said before everything else, such as "You are a strict editor."; may use the placeholders
+            of `cue`.
+        spoken: label → the word for it in what others said, where that is not the one of `label_words`.
     """
 
     style: str
@@ -63,6 +67,8 @@ class Prompt:
     label_words: tuple[tuple[str, str], ...] = ()
     label_order: str = "given"
     examples: tuple[tuple[str, str], ...] = ()
+    role: str = ""
+    spoken: tuple[tuple[str, str], ...] | None = None
 
     @property
     def lead(self) -> str:
@@ -80,13 +86,22 @@ class Prompt:
         words = dict(self.label_words)
         cue = self._fill(self.cue, task)
         # Without a system turn of ours, many templates put in one of their own.
-        turns = [Message("system", self._fill("{instructions}", task))] if self.style == CHAT else []
+        role = self._fill(self.role, task) + "\n\n" if self.role else ""
+        turns = [Message("system", role + self._fill("{instructions}", task))] if self.style == CHAT else []
         for i, (text, label) in enumerate(self.examples):
             turns.append(Message("user", self._ask(task, text, first=i == 0)))
             turns.append(Message("assistant", f"{cue} {words.get(label, label)}".strip()))
         turns.append(Message("user", self._ask(task, HOLE, first=not self.examples)))
         turns.append(Message("assistant", cue))
+        if role and self.style != CHAT:
+            turns[0] = Message("user", role + turns[0].content)
         return turns
+
+    def remark(self, remark: Remark, task: Task) -> str:
+        """What others answered, as it stands behind the text."""
+        lead, close = self._fill(remark.lead, task), self._fill(remark.close, task)
+        words = self.label_words if self.spoken is None else self.spoken
+        return replace(remark, lead=lead, close=close).text(dict(words))
 
     def document(self, task: Task) -> str:
         """The plain prompt with a hole for the text, up to where the answer begins."""

@@ -22,6 +22,12 @@ Booleans = npt.NDArray[np.bool_]
 
 # Flag of votes on items that were drawn at random for everybody to answer; others may have been asked of some only.
 PILOT = "pilot"
+# Flag of answers that are no votes on the item's label: a judge's, a critic's, or a second answer that failed.
+ASIDE = "aside"
+# A flag that begins so names a later round of asking, whose votes take the place of the worker's votes before.
+ROUND = "round "
+# A flag that begins so names the label that an answer is about.
+ABOUT = "about "
 # A worker at or below chance speaks where nobody else does, and outvotes nobody who beats chance.
 LEAST_WEIGHT = 0.01
 
@@ -84,6 +90,11 @@ class Aggregator(Protocol):
         ...
 
 
+def round_of(vote: Vote) -> str:
+    """The flag of the later round that a vote was cast in; empty for a first answer."""
+    return next((flag for flag in vote.flags if flag.startswith(ROUND)), "")
+
+
 def tabulate(
     votes: Iterable[Vote],
     *,
@@ -97,7 +108,8 @@ def tabulate(
     The last vote of a worker on an item counts. A vote with scores takes its label from the calibrated scores (ties go
     to the lowest index), so calibration may change it; without scores its label counts; with neither it is missing.
     Workers are sorted by name, so the order of the votes does not matter (but for repeated ones). A worker that was
-    asked about some of the items only, because they were hard, is calibrated on its votes flagged "pilot".
+    asked about some of the items only, because they were hard, is calibrated on its votes flagged "pilot". Votes of a
+    later round answer another prompt, so each round is calibrated by itself. Votes flagged "aside" are left out.
 
     Args:
         votes: the records; votes on items outside `items` are left out.
@@ -111,40 +123,50 @@ def tabulate(
         ConfigError: an unknown method or an unusable prior.
     """
     wanted = None if items is None else set(items)
-    last = {(vote.worker, vote.item): vote for vote in votes if wanted is None or vote.item in wanted}
-    rows = list(dict.fromkeys(item for _, item in last)) if items is None else list(items)
+    cast = [vote for vote in votes if ASIDE not in vote.flags and (wanted is None or vote.item in wanted)]
+    final = {(vote.worker, vote.item): vote for vote in cast}
+    rows = list(dict.fromkeys(item for _, item in final)) if items is None else list(items)
     row_of = {item: row for row, item in enumerate(rows)}
-    by_worker: dict[str, list[Vote]] = {worker: [] for worker in sorted({worker for worker, _ in last})}
+    column_of = {worker: column for column, worker in enumerate(sorted({worker for worker, _ in final}))}
+    last = {(vote.worker, round_of(vote), vote.item): vote for vote in cast}
+    prompts: dict[tuple[str, str], list[Vote]] = {}  # (worker, round) → its votes
     # In the table's order, so that sums over a worker's votes do not depend on the order in which they were cast.
-    for vote in sorted(last.values(), key=lambda vote: row_of[vote.item]):
-        by_worker[vote.worker].append(vote)
+    for (worker, when, _), vote in sorted(last.items(), key=lambda pair: row_of[pair[1].item]):
+        prompts.setdefault((worker, when), []).append(vote)
 
-    shape = (len(rows), len(by_worker))
+    shape = (len(rows), len(column_of))
     choices = np.full(shape, -1, dtype=np.int64)
     probabilities = np.full((*shape, len(labels)), np.nan)
-    methods = calibration or {}
-    pilot = {vote.item for vote in last.values() if PILOT in vote.flags}
-    asked = len({item for _, item in last})
-    for column, (worker, own) in enumerate(by_worker.items()):
-        scored = [vote for vote in own if vote.scores is not None and max(vote.scores, default=0.0) != -np.inf]
-        if scored:
-            at = [row_of[vote.item] for vote in scored]
-            method = methods.get(worker, "none")
-            baseline = None if method in ("none", "batch") else _score_array(scored, len(labels), baseline=True)
-            sample = np.array([vote.item in pilot for vote in scored]) if pilot and len(own) < asked else None
-            scores = _score_array(scored, len(labels))
-            logs = calibrate(scores, method, baseline=baseline, prior=prior, sample=sample)
-            probabilities[at, column] = np.exp(logs)
-            choices[at, column] = logs.argmax(axis=1)
+    pilot = {vote.item for vote in final.values() if PILOT in vote.flags}
+    methods, asked = calibration or {}, len({item for _, item in final})
+    for (worker, when), own in prompts.items():
+        method, sampled = methods.get(worker, "none"), pilot if not when and len(own) < asked else set()
+        scored, logs = _calibrated(own, method, len(labels), prior=prior, pilot=sampled)
+        counted = np.array([final[worker, vote.item] is vote for vote in scored], np.bool_)
+        at = np.array([row_of[vote.item] for vote in scored], np.int64)[counted]
+        probabilities[at, column_of[worker]] = np.exp(logs[counted])
+        choices[at, column_of[worker]] = logs[counted].argmax(axis=1)
         taken = {vote.item for vote in scored}
-        plain = [vote for vote in own if vote.label is not None and vote.item not in taken]
-        if plain:
-            at = [row_of[vote.item] for vote in plain]
+        plain = [vote for vote in own if vote.item not in taken and final[worker, vote.item] is vote]
+        if plain := [vote for vote in plain if vote.label is not None]:
+            at = np.array([row_of[vote.item] for vote in plain], np.int64)
             chosen = _label_indices(plain, labels)
-            choices[at, column] = chosen
-            probabilities[at, column] = np.eye(len(labels))[chosen]
+            choices[at, column_of[worker]] = chosen
+            probabilities[at, column_of[worker]] = np.eye(len(labels))[chosen]
     common = np.array([item in pilot for item in rows], np.bool_) if pilot else None
-    return VoteTable(tuple(rows), tuple(by_worker), tuple(labels), choices, probabilities, common)
+    return VoteTable(tuple(rows), tuple(column_of), tuple(labels), choices, probabilities, common)
+
+
+def _calibrated(
+    own: Sequence[Vote], method: str, k: int, *, prior: Sequence[float] | None, pilot: set[str]
+) -> tuple[list[Vote], Floats]:
+    """One worker's votes that have scores, and their calibrated log-probabilities, shape [n, K]."""
+    scored = [vote for vote in own if vote.scores is not None and max(vote.scores, default=0.0) != -np.inf]
+    if not scored:
+        return [], np.zeros((0, k))
+    baseline = None if method in ("none", "batch") else _score_array(scored, k, baseline=True)
+    sample = np.array([vote.item in pilot for vote in scored]) if pilot else None
+    return scored, calibrate(_score_array(scored, k), method, baseline=baseline, prior=prior, sample=sample)
 
 
 def _score_array(votes: Sequence[Vote], k: int, *, baseline: bool = False) -> Floats:

@@ -5,6 +5,7 @@ Knows nothing of what they are asked, or in which order.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from limbeck.agent import LanguageAgent, MaskedAgent, Prompt, SimilarityAgent, Worker
@@ -13,6 +14,7 @@ from limbeck.catalog.data import Data
 from limbeck.catalog.decoders import build_decoder
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import DECODERS, resolve
+from limbeck.committee.verdicts import LABELS as YES_NO
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
 from limbeck.task import AgentSection, Task, TaskFile
@@ -33,10 +35,23 @@ class Agents:
     def workers(self, task: Task) -> list[Worker]:
         """The file's agents, or the default committee where it names none."""
         sections = self._file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
-        return [self.worker(task, section, i) for i, section in enumerate(sections)]
+        critic = self._file.committee.critic
+        return [
+            self._critic(task, section)
+            if critic is not None and section.name == critic.agent
+            else self.worker(task, section, i)
+            for i, section in enumerate(sections)
+        ]
 
-    def worker(self, task: Task, section: AgentSection, place: int) -> Worker:
-        """One agent, which without a name is called by its place."""
+    def _critic(self, task: Task, section: AgentSection) -> Worker:
+        """The agent as a critic: the same text, and whether an answer to it is right."""
+        asked = replace(task, labels=YES_NO, descriptions=(None, None), aspect="answer")
+        return self.worker(asked, section, 0, spoken=tuple(section.label_words.items()))
+
+    def worker(
+        self, task: Task, section: AgentSection, place: int, *, spoken: tuple[tuple[str, str], ...] | None = None
+    ) -> Worker:
+        """One agent, which without a name is called by its place; `spoken`: a critic's words for the task's labels."""
         name = section.name or f"agent-{place + 1}"
         calibration = section.decode.calibration
         if section.encoder is not None:
@@ -45,6 +60,9 @@ class Agents:
         assert section.model is not None  # the task file's own rule: exactly one of the two
         engine = self._models.engine(section.engine, section.model, shown=task.show)
         prompt = self._prompt(task, section)
+        if spoken is not None:
+            words = tuple((label, label.capitalize()) for label in task.labels)
+            prompt = replace(prompt, label_words=words, examples=(), spoken=spoken)
         if section.engine == MASKED:
             shared = {"calibration": calibration, "long_text": section.long_text}
             return MaskedAgent(name, task, prompt=prompt, model=engine, model_name=section.model, **shared)
@@ -85,6 +103,7 @@ class Agents:
             label_words=tuple(section.label_words.items()),
             label_order=section.label_order,
             examples=self._examples(task, section),
+            role=section.role or "",
         )
 
     def _examples(self, task: Task, section: AgentSection) -> tuple[tuple[str, str], ...]:

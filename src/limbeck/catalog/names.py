@@ -106,7 +106,13 @@ AUTO = "auto"
 # Where the file names none: an encoder pools by itself, and for a causal model nothing else was measured.
 USUAL = {"linear": "pooled", "encoder": "soft", "causal": "soft"}
 TRUNK, CAUSAL = "limbeck.engines.trunk:load", "limbeck.engines.causal:load"
-PROTOCOLS = {"vote": "limbeck.committee.vote:Voting", "cascade": "limbeck.committee.cascade:Cascade"}
+PROTOCOLS = {
+    "vote": "limbeck.committee.vote:Voting",
+    "cascade": "limbeck.committee.cascade:Cascade",
+    "debate": "limbeck.committee.debate:Debate",
+    "judge": "limbeck.committee.judge:Judging",
+    "critic": "limbeck.committee.critic:Criticism",
+}
 # Task-file key → the names that may stand there, for `task.load_task`.
 NAMES: Mapping[str, Sequence[str]] = {
     "committee.protocol": tuple(PROTOCOLS),

@@ -41,7 +41,7 @@ from limbeck.flows.job import Budget, Job, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
 from limbeck.students.robust import Robust
-from limbeck.task import AgentSection, CascadeSection, Task, TaskFile, unknown_names
+from limbeck.task import AgentSection, Task, TaskFile, unknown_names
 from limbeck.task.sections import ADAPTING, FINE_TUNING
 
 CAUSAL_MODEL = "smollm2-135m-instruct"  # of a causal student, where the file names none
@@ -127,7 +127,7 @@ class Workshop:
             pool=job.pool,
             test=job.test,
             author=author,
-            committee=resolve(PROTOCOLS["vote"])(job.committee.workers),  # texts made to order are no random sample
+            committee=resolve(PROTOCOLS["vote"])(job.committee.voters),  # texts made to order are no random sample
             aggregator=job.aggregator,
             judge=agent,
             encoder=encoder,
@@ -166,9 +166,15 @@ class Workshop:
         kind = resolve(PROTOCOLS[section.protocol])
         if section.protocol == "vote":
             committee: Committee = kind(workers)
+            return committee
+        about = {"labels": task.labels, "aggregator": aggregator, "prior": prior}
+        told = dict(getattr(section, section.protocol) or ())
+        if (outsider := told.pop("agent", None)) is None:
+            committee = kind(workers, **about, **told)
         else:
-            about = {"labels": task.labels, "aggregator": aggregator, "prior": prior}
-            committee = kind(workers, **about, **dict(section.cascade or CascadeSection()))
+            (chosen,) = (worker for worker in workers if worker.name == outsider)
+            voters = tuple(worker for worker in workers if worker is not chosen)
+            committee = kind(voters, chosen, **about, **told)
         return committee
 
     def _teacher(self, encoder: Encoder | None) -> Callable[[Any], Teacher]:

@@ -5,7 +5,7 @@ Knows nothing of rounds, ledgers' files or of any concrete worker or protocol.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from limbeck.agent import Batch, Question, Worker
-from limbeck.aggregation.base import Integers, VoteTable
+from limbeck.aggregation.base import Aggregate, Booleans, Floats, Integers, VoteTable
+from limbeck.committee.worth import Worth
 from limbeck.errors import ConfigError, EngineError, RunError
-from limbeck.evaluation import Estimate
 from limbeck.records import Item, Vote
 
 # A worker may fail on single items; beyond this share, after a fair trial, it is the worker that is broken.
@@ -48,22 +48,18 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
-    """What a protocol gained over asking everybody about everything.
+class Settled:
+    """What a protocol makes of the aggregated votes.
 
     Attributes:
-        protocol: its name.
-        votes: cast, and what there would have been if everybody had been asked about every item.
-        tokens: computed, and estimated for that case from the items that everybody was asked about.
-        agreement: share of items that would have got the same label; measured where everybody was asked.
-        difference: accuracy of the protocol's labels minus that of everybody's, on the same items; needs gold.
+        probabilities: posterior over labels, shape [I, K].
+        how: what decided each item where it was not the aggregator, by row.
+        people: which items are left to people, whatever the posterior says, shape [I].
     """
 
-    protocol: str
-    votes: tuple[int, int]
-    tokens: tuple[int, float]
-    agreement: Estimate
-    difference: Estimate
+    probabilities: Floats
+    how: Mapping[int, str]
+    people: Booleans
 
 
 class Committee(Protocol):
@@ -75,8 +71,18 @@ class Committee(Protocol):
         ...
 
     @property
+    def voters(self) -> tuple[Worker, ...]:
+        """Those whose votes are aggregated; the others judge them."""
+        ...
+
+    @property
     def fewest(self) -> tuple[float, ...]:
         """The share of the items that each worker is asked about at least."""
+        ...
+
+    @property
+    def most(self) -> tuple[float, ...]:
+        """How often each worker is asked at most, as a share of the items."""
         ...
 
     def ask(
@@ -100,6 +106,16 @@ class Committee(Protocol):
 
         Raises:
             RunError: when a worker fails on more than a fifth of its items.
+        """
+        ...
+
+    def settle(self, table: VoteTable, found: Aggregate, votes: Sequence[Vote]) -> Settled:
+        """What follows from the aggregated votes.
+
+        Args:
+            table: the voters' votes.
+            found: the same aggregated.
+            votes: all votes on the table's items, also those that are not tabulated.
         """
         ...
 
@@ -136,6 +152,11 @@ def check_names(workers: Sequence[Worker]) -> None:
         )
 
 
+def as_aggregated(found: Aggregate) -> Settled:
+    """The aggregated votes as they are."""
+    return Settled(found.probabilities, {}, np.zeros(len(found.probabilities), np.bool_))
+
+
 def interview(
     worker: Worker,
     items: Sequence[Item],
@@ -150,9 +171,22 @@ def interview(
     Raises:
         RunError: when the worker fails on more than a fifth of the items.
     """
-    tally = _Tally()
     with around(worker):
         plan = worker.plan(items)
+    return (yield from carry_out(worker, plan, kept=kept, around=around, allowed=allowed, mark=mark))
+
+
+def carry_out(
+    worker: Worker,
+    plan: Sequence[Batch],
+    *,
+    kept: Kept,
+    around: Around,
+    allowed: Allowed,
+    mark: Mark = lambda vote: vote,
+) -> Generator[Answers, None, bool]:
+    """The same for questions that were planned before."""
+    tally = _Tally()
     for batch in plan:
         keys = [question.key for question in batch]
         done = kept.has(keys)

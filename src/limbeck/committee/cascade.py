@@ -14,11 +14,22 @@ from typing import Any
 import numpy as np
 
 from limbeck.agent import Worker
-from limbeck.aggregation.base import PILOT, Aggregator, Booleans, Floats, Integers, VoteTable, tabulate
-from limbeck.committee.base import Allowed, Answers, Around, Kept, Worth, calibrations, check_names, interview
+from limbeck.aggregation.base import PILOT, Aggregate, Aggregator, Booleans, Floats, Integers, VoteTable, tabulate
+from limbeck.committee.base import (
+    Allowed,
+    Answers,
+    Around,
+    Kept,
+    Settled,
+    as_aggregated,
+    calibrations,
+    check_names,
+    interview,
+)
 from limbeck.committee.doubt import certainty
+from limbeck.committee.worth import Rival, Worth
 from limbeck.errors import ConfigError
-from limbeck.evaluation import accuracy, compare
+from limbeck.evaluation import Estimate, accuracy, compare
 from limbeck.records import Item, Vote
 
 # Fewer items than these teach nothing about doubt: a smaller pilot is filled up.
@@ -66,9 +77,19 @@ class Cascade:
             raise ConfigError("a cascade needs at least two workers", hint="Add an agent, or use protocol vote.")
 
     @property
+    def voters(self) -> tuple[Worker, ...]:
+        """All of them."""
+        return self.workers
+
+    @property
     def fewest(self) -> tuple[float, ...]:
         """All items for the first worker, the pilot for the others."""
         return (1.0, *(self.pilot for _ in self.workers[1:]))
+
+    @property
+    def most(self) -> tuple[float, ...]:
+        """All items, for each worker."""
+        return (1.0,) * len(self.workers)
 
     def ask(
         self,
@@ -138,6 +159,10 @@ class Cascade:
         """Where asking everybody would not have changed the label; with gold, not have put it right."""
         return np.asarray(np.where(gold >= 0, (chosen == gold) | (final != gold), chosen == final))
 
+    def settle(self, table: VoteTable, found: Aggregate, votes: Sequence[Vote]) -> Settled:  # noqa: ARG002
+        """The aggregated votes as they are."""
+        return as_aggregated(found)
+
     def worth(self, table: VoteTable, votes: Sequence[Vote], gold: Integers, *, rng: np.random.Generator) -> Worth:
         """What was saved, and what it cost in labels: the pilot is labelled once more as if it were no pilot.
 
@@ -150,16 +175,37 @@ class Cascade:
             worker.name: [vote.usage.tokens for vote in votes if vote.worker == worker.name and PILOT in vote.flags]
             for worker in self.workers
         }
+        known = gold[table.common_rows]
+        each = {name: float(np.mean(own)) for name, own in spent.items() if own}
+        tokens = sum(vote.usage.tokens for vote in votes)
         return Worth(
             protocol="cascade",
             votes=(len(votes), items * len(self.workers)),
-            tokens=(
-                sum(vote.usage.tokens for vote in votes),
-                sum(items * float(np.mean(own)) for own in spent.values() if own),
-            ),
+            tokens=(tokens, sum(items * one for one in each.values())),
             agreement=accuracy(final, labels, rng=rng),
-            difference=compare(gold[table.common_rows], labels, final, rng=rng).difference,
+            difference=compare(known, labels, final, rng=rng).difference,
+            rival=self._rival(pilot, labels, known, each=each, tokens=tokens / items, rng=rng),
         )
+
+    def _rival(
+        self,
+        pilot: VoteTable,
+        labels: Integers,
+        gold: Integers,
+        *,
+        each: Mapping[str, float],
+        tokens: float,
+        rng: np.random.Generator,
+    ) -> Rival:
+        """The vote of the first workers whose answers cost no more than `tokens` an item; `each` is what one costs."""
+        names = [worker.name for worker in self.workers if worker.name in pilot.workers]
+        if not names:
+            return Rival((), None, Estimate(None, reason="nobody was asked about these items"))
+        prices = np.cumsum([each.get(name, 0.0) for name in names])
+        count = max(1, int((prices <= tokens).sum()))
+        found = self.aggregator(pilot.part(~np.zeros(len(labels), np.bool_), names[:count])).probabilities
+        difference = compare(gold, labels, np.asarray(found.argmax(axis=1)), rng=rng).difference
+        return Rival(tuple(names[:count]), float(prices[count - 1]) / tokens if tokens else None, difference)
 
     def _rehearse(self, pilot: VoteTable, gold: Integers) -> tuple[Integers, Integers]:
         """Labels of the pilot's items as the cascade would give them, and those that everybody together gives."""

@@ -11,8 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from limbeck.agent import Worker
-from limbeck.aggregation.base import Integers, VoteTable
-from limbeck.committee.base import Allowed, Answers, Around, Kept, check_names, interview
+from limbeck.aggregation.base import Aggregate, Integers, VoteTable
+from limbeck.committee.base import (
+    Allowed,
+    Answers,
+    Around,
+    Kept,
+    Settled,
+    as_aggregated,
+    check_names,
+    interview,
+)
 from limbeck.records import Item, Vote
 
 
@@ -33,9 +42,19 @@ class Voting:
         check_names(self.workers)
 
     @property
+    def voters(self) -> tuple[Worker, ...]:
+        """All of them."""
+        return self.workers
+
+    @property
     def fewest(self) -> tuple[float, ...]:
         """All items, for each worker."""
         return (1.0,) * len(self.workers)
+
+    @property
+    def most(self) -> tuple[float, ...]:
+        """The same."""
+        return self.fewest
 
     def ask(
         self,
@@ -50,6 +69,10 @@ class Voting:
         for worker in self.workers:
             if not (yield from interview(worker, items, kept=kept, around=around, allowed=allowed)):
                 return
+
+    def settle(self, table: VoteTable, found: Aggregate, votes: Sequence[Vote]) -> Settled:  # noqa: ARG002
+        """The aggregated votes as they are."""
+        return as_aggregated(found)
 
     def worth(self, table: VoteTable, votes: Sequence[Vote], gold: Integers, *, rng: np.random.Generator) -> None:
         """Nothing: this is what the other protocols are compared with."""

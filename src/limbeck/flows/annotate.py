@@ -87,5 +87,6 @@ def annotate(
         purse.spend(usage)
         done += len(answers.votes) + answers.known
         failed += sum(vote.label is None for vote in answers.votes)
-        notify(Progress(phase, done, total, failed))
+        # Later rounds of a debate come on top of what was foreseen.
+        notify(Progress(phase, done, max(done, total), failed))
     return refused

@@ -74,7 +74,7 @@ def basis(
         )
     notes = _told(settled, unknown, outside=sum(item not in place for item in settled.labels))
     # A sample of other labels than these (a run that was repaired) has other chances.
-    known = [one for one in draws(view) if one.of == len(given)]
+    known = [one for one in draws(view) if one.of == len(given) and one.by_chance]
     sample = () if at_random or source != "answers" else _sample(known, gold)
     if sample:
         odds = {item: chance for one in sample for item, chance in zip(one.items, one.odds, strict=True)}

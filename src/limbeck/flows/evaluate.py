@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from limbeck.aggregation.base import VoteTable
-from limbeck.committee.base import Worth
+from limbeck.aggregation.base import ASIDE, VoteTable, round_of
+from limbeck.committee.worth import Worth
 from limbeck.evaluation import (
     Estimate,
     acceptance,
@@ -33,9 +33,11 @@ from limbeck.records import Item, Vote
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 
 SAVED = ("votes_if_all", "votes_saved", "tokens_if_all", "tokens_saved", "agreement_with_all", "gain_over_all")
+RIVAL = ("equal_tokens_agents", "equal_tokens_price", "gain_at_equal_tokens", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +122,28 @@ def people(probabilities: Floats, truth: Truth, *, rng: np.random.Generator) -> 
 
 
 def panel(
-    table: VoteTable, probabilities: Floats, truth: Truth, *, accept: float, seed: int
+    table: VoteTable, probabilities: Floats, truth: Truth, *, accepted: tuple[float, Booleans], seed: int
 ) -> tuple[dict[str, Any], str | None]:
-    """How alike the workers are and what accepting costs, and the warning when the panel is not worth its price."""
+    """How alike the workers are and what accepting costs, and the warning when the panel is not worth its price.
+
+    Args:
+        table: each worker's answers when it was asked alone.
+        probabilities: of the committee's labels, shape [I, K].
+        truth: of the same items.
+        accepted: the threshold, and which items were accepted, shape [I].
+        seed: of the bootstrap.
+    """
     rng = np.random.default_rng((seed, 4_000_000))
-    accepted = acceptance(truth.gold, probabilities, accept, rng=rng)
+    threshold, taken = accepted
+    # A label that is left to people reaches no threshold.
+    reached = acceptance(truth.gold, np.where(taken[:, None], probabilities, -1.0), threshold, rng=rng)
     # Where some workers were asked about the hard items only, they are compared on those that everybody answered.
     gold, choices = truth.gold[table.common_rows], table.choices[table.common_rows]
     found = diagnose(choices, len(table.labels), rng=rng, gold=gold if (gold >= 0).any() else None)
-    block: dict[str, Any] = {"accept": accept}
+    block: dict[str, Any] = {"accept": threshold}
     for name in ("agreement", "error_correlation", "effective_votes", "both_wrong_agreement"):
         block |= estimate(name, getattr(found, name))
-    block |= estimate("coverage", accepted.coverage) | estimate("accepted_accuracy", accepted.accuracy)
+    block |= estimate("coverage", reached.coverage) | estimate("accepted_accuracy", reached.accuracy)
     known = gold >= 0
     if known.any():
         right = (choices[known] == gold[known, None]).mean(axis=0)
@@ -146,17 +158,22 @@ def panel(
 
 
 def protocol(worth: Worth | None) -> dict[str, Any]:
-    """What the committee's protocol gained over asking everybody about everything, where it is another one."""
+    """What the committee's protocol gained over plain voting, where it is another one."""
     if worth is None:
-        reason = "everybody was asked about everything"
-        return {"protocol": "vote"} | dict.fromkeys(SAVED) | {f"{name}_reason": reason for name in SAVED}
+        names, reason = (*SAVED, *RIVAL), "everybody was asked about everything"
+        return {"protocol": "vote"} | dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
     cast, all_votes = worth.votes
     spent, all_tokens = worth.tokens
     block: dict[str, Any] = {"protocol": worth.protocol, "votes_if_all": all_votes, "votes_saved": 1 - cast / all_votes}
     block |= {"tokens_if_all": all_tokens, "tokens_saved": 1 - spent / all_tokens if all_tokens else None}
     if not all_tokens:
         block["tokens_saved_reason"] = "no token was computed for the items that everybody answered"
-    return block | estimate("agreement_with_all", worth.agreement) | estimate("gain_over_all", worth.difference)
+    block |= estimate("agreement_with_all", worth.agreement) | estimate("gain_over_all", worth.difference)
+    block |= {"equal_tokens_agents": list(worth.rival.workers), "equal_tokens_price": worth.rival.price}
+    if worth.rival.price is None:
+        block["equal_tokens_price_reason"] = "no token was computed"
+    steps = [{"step": name, "items": count} for name, count in worth.steps]
+    return block | estimate("gain_at_equal_tokens", worth.rival.difference) | {"steps": steps}
 
 
 def workers(
@@ -165,7 +182,7 @@ def workers(
     """Each worker on its own: how right it was, before and after calibration, and what it cost.
 
     Args:
-        table: calibrated votes on the items of `truth`; need not hold every worker.
+        table: calibrated first answers on the items of `truth`; need not hold every worker.
         votes: all votes of the run, also on other items.
         truth: gold of the table's items.
         weights: every worker of the committee → how much it counted, or None where it cast no vote that could count.
@@ -181,12 +198,15 @@ def workers(
         cast = [vote for vote in votes if vote.worker == name]
         # An agent that was mended between two attempts answered some items twice: the last answer counts, both cost.
         own = list({vote.item: vote for vote in cast}.values())
-        pairs = [(place[v.item], index[v.label]) for v in own if v.label is not None and place.get(v.item, -1) >= 0]
+        alone = list({vote.item: vote for vote in cast if _alone(vote)}.values())
+        pairs = [(place[v.item], index[v.label]) for v in alone if v.label is not None and place.get(v.item, -1) >= 0]
         seconds = sum(vote.usage.seconds for vote in cast)
         if name in table.workers:
             right = accuracy(truth.gold[rows], table.choices[rows, table.workers.index(name)], rng=rng)
         else:
-            right = Estimate(None, reason="it was not asked about these items")
+            judging = any(ASIDE in vote.flags for vote in cast)
+            reason = "it did not vote" if judging else "it was not asked about these items"
+            right = Estimate(None, reason=reason)
         block = {"on": on} | estimate("accuracy", right)
         block["accuracy_raw"] = float(np.mean([a == b for a, b in pairs])) if pairs else None
         if not pairs:
@@ -200,13 +220,18 @@ def workers(
             "seconds": seconds,
             "items_per_second": len(cast) / seconds if seconds > 0 else None,
             "weight": weight,
-            "changed_by_calibration": _changed(table, name, own),
+            "changed_by_calibration": _changed(table, name, alone),
         }
         if not seconds > 0:
             found[name]["items_per_second_reason"] = "its answers took no measurable time"
         if weight is None:
             found[name]["weight_reason"] = "it cast no vote that could count"
     return found
+
+
+def _alone(vote: Vote) -> bool:
+    """Whether a vote was cast before the worker was shown anything, and on the item's label."""
+    return not round_of(vote) and ASIDE not in vote.flags
 
 
 def _changed(table: VoteTable, worker: str, votes: Sequence[Vote]) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from limbeck.errors import RunError
 from limbeck.flows.cleaning import KEY as CLEAN
 from limbeck.flows.cleaning import read_clean
 from limbeck.ledger import LedgerView
-from limbeck.records import Item
+from limbeck.records import Item, Label
 from limbeck.task import Task
 
 FORMATS = ("csv", "jsonl", "parquet")
-LABELS = "labels"
+LABELS, QUEUE = "labels", "queue"
 # A cell that begins so is a formula to a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ROWS = 10_000
@@ -56,6 +56,30 @@ def write_labels(
         RunError: when the file cannot be written; an earlier one stays as it was.
     """
     return write_rows(folder / f"{LABELS}.{kind}", _rows(view, task, calibration, prior), kind)
+
+
+def write_queue(folder: Path, view: LedgerView, task: Task, *, kind: str = "csv") -> Path:
+    """Write the labels that were not accepted and wait for people, the least sure first.
+
+    Columns: id, text, label, confidence, how (what decided the label: the aggregator, the judge, "vetoed", …).
+
+    Raises:
+        RunError: when the file cannot be written; an earlier one stays as it was.
+    """
+    return write_rows(folder / f"{QUEUE}.{kind}", _waiting(view, task), kind)
+
+
+def waiting(labels: Iterable[Label]) -> list[Label]:
+    """The labels that are left to people: those not accepted, the least sure first."""
+    return sorted((label for label in labels if not label.accepted), key=lambda label: (label.confidence, label.item))
+
+
+def _waiting(view: LedgerView, task: Task) -> Iterator[dict[str, Any]]:
+    queue = waiting(view.labels())
+    texts = {item.id: text_of(item, task.show) for item in view.items([label.item for label in queue])}
+    for one in queue:
+        told = {"label": one.label, "confidence": one.confidence, "how": one.how}
+        yield {"id": one.item, "text": texts.get(one.item, "")} | told
 
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]], kind: str) -> Path:

@@ -240,7 +240,7 @@ data:
 #     encoder: all-minilm-l6-v2     # compares the text with each label's description
 
 committee:
-  # protocol: vote                  # vote | cascade: the later agents are asked only where the label is in doubt
+  # protocol: vote                  # vote | cascade | debate | judge | critic: who is asked what
   aggregate: opinion-pool           # majority | weighted | dawid-skene | opinion-pool
   # prior: uniform                  # or a mapping from label to its expected share
   accept: 0.0                       # confidence from which a label is accepted

@@ -149,7 +149,7 @@ def choose(
         lesson.probabilities,
         # Once more is enough: where a worker still does not answer, the protocol does not want it to.
         answers={
-            item: lesson.answers[item] if times == 1 else len(job.committee.workers) for item, times in asked.items()
+            item: lesson.answers[item] if times == 1 else len(job.committee.voters) for item, times in asked.items()
         },
         student=student,
         note=notes.append,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from limbeck.aggregation.base import VoteTable, tabulate
+from limbeck.aggregation.base import ASIDE, VoteTable, round_of, tabulate
 from limbeck.committee.base import calibrations
 from limbeck.flows.job import Job
 from limbeck.ledger import Ledger
@@ -27,15 +27,17 @@ class Lesson:
     """What the votes so far say.
 
     Attributes:
-        table: the votes.
+        table: the votes that count.
+        alone: the same, each worker's first answer only: what it said before it was shown what others say.
         probabilities: posterior of each item, shape [I, K].
         weights: how much each worker counted, shape [W].
         labels: the same as records.
-        answers: id of each item → how many workers answered it, also those that gave no label.
+        answers: id of each item → how many voters answered it, also those that gave no label.
         tokens: computed for all these answers.
     """
 
     table: VoteTable
+    alone: VoteTable
     probabilities: Floats
     weights: Floats
     labels: tuple[Label, ...]
@@ -46,27 +48,32 @@ class Lesson:
 def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     """Aggregate the committee's votes on some items, not those of people; items without any vote are left out."""
     votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
-    voted = {vote.item for vote in votes if vote.label is not None}
+    voted = {vote.item for vote in votes if vote.label is not None and ASIDE not in vote.flags}
     rows = [item for item in items if item in voted]
-    table = tabulate(
-        votes, labels=job.task.labels, items=rows, calibration=calibrations(job.committee), prior=job.prior
-    )
+    methods, first = calibrations(job.committee), [vote for vote in votes if not round_of(vote)]
+    table = tabulate(votes, labels=job.task.labels, items=rows, calibration=methods, prior=job.prior)
+    alone = table
+    if len(first) < len(votes):
+        alone = tabulate(first, labels=job.task.labels, items=rows, calibration=methods, prior=job.prior)
     found = job.aggregator(table)
-    best = found.probabilities.argmax(axis=1)
-    sure = found.probabilities[np.arange(len(rows)), best]
+    settled = job.committee.settle(table, found, votes)
+    best = settled.probabilities.argmax(axis=1)
+    sure = settled.probabilities[np.arange(len(rows)), best]
     labels = tuple(
         Label(
             item=item,
-            label=job.task.labels[winner],
-            probabilities=tuple(row.tolist()),
-            confidence=float(confidence),
-            accepted=bool(confidence >= job.accept),
-            how=job.aggregate,
+            label=job.task.labels[best[row]],
+            probabilities=tuple(settled.probabilities[row].tolist()),
+            confidence=float(sure[row]),
+            accepted=bool(sure[row] >= job.accept and not settled.people[row]),
+            how=settled.how.get(row, job.aggregate),
         )
-        for item, winner, row, confidence in zip(rows, best, found.probabilities, sure, strict=True)
+        for row, item in enumerate(rows)
     )
-    answers, tokens = Counter(vote.item for vote in votes), sum(vote.usage.tokens for vote in votes)
-    return Lesson(table, found.probabilities, found.weights, labels, answers, tokens)
+    voters = {worker.name for worker in job.committee.voters}
+    answers = Counter(item for item, worker in {(vote.item, vote.worker) for vote in votes} if worker in voters)
+    tokens = sum(vote.usage.tokens for vote in votes)
+    return Lesson(table, alone, settled.probabilities, found.weights, labels, answers, tokens)
 
 
 def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:

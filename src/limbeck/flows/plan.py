@@ -42,9 +42,9 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
         notify(Progress("pilot", done, len(job.committee.workers)))
         tried[worker.name] = _try(worker, pilot)
     asked = items + test
-    fewest = job.committee.fewest
-    wall = _span([one["seconds_per_item"] * asked for one in tried.values()], fewest)
-    tokens = _span([one["tokens_per_item"] * asked for one in tried.values()], fewest)
+    bounds = (job.committee.fewest, job.committee.most)
+    wall = _span([one["seconds_per_item"] * asked for one in tried.values()], bounds)
+    tokens = _span([one["tokens_per_item"] * asked for one in tried.values()], bounds)
     votes = asked * len(tried)
     rounds = len(job.schedule.sizes(items))
     memory = psutil.Process().memory_info().rss
@@ -80,9 +80,10 @@ def _try(worker: Worker, pilot: list[Item]) -> dict[str, float]:
     return {"seconds_per_item": seconds / len(pilot), "tokens_per_item": usage.tokens / len(pilot)}
 
 
-def _span(costs: Sequence[float], fewest: Sequence[float]) -> tuple[float, float]:
-    """The sum where each worker is asked as little as the protocol allows, and where each is asked about everything."""
-    return sum(cost * share for cost, share in zip(costs, fewest, strict=True)), sum(costs)
+def _span(costs: Sequence[float], bounds: tuple[Sequence[float], Sequence[float]]) -> tuple[float, float]:
+    """The sum where each worker is asked as little as the protocol allows, and where as much."""
+    least, most = (sum(cost * share for cost, share in zip(costs, shares, strict=True)) for shares in bounds)
+    return least, most
 
 
 def _range(span: tuple[float, float], low: float, high: float) -> Mapping[str, float]:

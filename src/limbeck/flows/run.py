@@ -21,6 +21,7 @@ from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.cleaning import KEY as CLEAN_KEY
 from limbeck.flows.cleaning import clean_set, noise, probabilities
+from limbeck.flows.disputes import disputes
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
@@ -32,7 +33,7 @@ from limbeck.flows.summary import sentence, warnings
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter, combine
 from limbeck.pool import Pool
-from limbeck.records import Item, Vote
+from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
@@ -141,16 +142,17 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
     pool = job.test if test and job.test else job.pool
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
     committee = {"aggregate": job.aggregate} | score(judged.probabilities, truth, labels, on=on, seed=seed)
-    alike, warning = panel(judged.table, judged.probabilities, truth, accept=job.accept, seed=seed)
+    accepted = np.array([label.accepted for label in judged.labels], np.bool_)
+    alike, warning = panel(judged.alone, judged.probabilities, truth, accepted=(job.accept, accepted), seed=seed)
     committee |= alike | protocol(job.committee.worth(judged.table, votes, truth.gold, rng=np.random.default_rng(seed)))
     if not judged.labels:
         reasons = [name for name in committee if name.endswith("_reason")]
         committee |= dict.fromkeys(reasons, "the committee labelled none of these items")
     counted = dict(zip(learned.lesson.table.workers, learned.lesson.weights.tolist(), strict=True))
     weights = {worker.name: counted.get(worker.name) for worker in job.committee.workers}
-    own = workers(judged.table, votes, truth, weights=weights, on=on, seed=seed)
+    own = workers(judged.alone, votes, truth, weights=weights, on=on, seed=seed)
     pace = {name: block["seconds"] / block["votes"] for name, block in own.items() if block["votes"]}
-    committee |= staffing(judged.table, job.aggregator, truth.gold, seconds=pace, seed=seed)
+    committee |= staffing(judged.alone, job.aggregator, truth.gold, seconds=pace, seed=seed)
     told = job.facts["agents"]
     return {
         "schema": 1,
@@ -173,7 +175,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
-        "disagreements": _disagreements(judged, truth, votes) if judged.labels else [],
+        "disagreements": disputes(judged, truth.items, votes) if judged.labels else [],
         "reproduce": job.facts["reproduce"],
     }
 
@@ -244,33 +246,6 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
 
 def _absent(*names: str, reason: str) -> dict[str, Any]:
     return dict.fromkeys(names) | {f"{name}_reason": reason for name in names}
-
-
-def _disagreements(judged: Lesson, truth: Truth, cast: Sequence[Vote], most: int = 20) -> list[dict[str, Any]]:
-    """The items on which the workers disagree, the least certain first."""
-    table = judged.table
-    reasons = {(vote.item, vote.worker): vote.rationale for vote in cast if vote.rationale is not None}
-    votes = [set(row[row >= 0].tolist()) for row in table.choices]
-    split = [i for i, chosen in enumerate(votes) if len(chosen) > 1]
-    found = []
-    for i in sorted(split, key=lambda i: judged.labels[i].confidence)[:most]:
-        item, label = truth.items[i], judged.labels[i]
-        answers = [
-            {
-                "worker": name,
-                "label": table.labels[table.choices[i, w]],
-                "probabilities": table.probabilities[i, w].tolist(),
-            }
-            | ({"rationale": reasons[item.id, name][:1000]} if (item.id, name) in reasons else {})
-            for w, name in enumerate(table.workers)
-            if table.choices[i, w] >= 0
-        ]
-        text = "\n".join(item.fields.values())
-        found.append(
-            {"id": item.id, "text": text[:2000], "gold": item.gold, "label": label.label, "votes": answers}
-            | {"confidence": label.confidence}
-        )
-    return found
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -14,13 +14,14 @@ import numpy as np
 
 from limbeck.errors import ConfigError, RunError
 from limbeck.evaluation import chances, doubt, draw, spread
+from limbeck.flows.export import QUEUE, waiting
 from limbeck.flows.run import FACTS, STATE
 from limbeck.ledger import Ledger, LedgerView
 from limbeck.records import Label
 
 DRAWS = "gold"
-CHOICES = ("random", "stratified", "uncertain")
-Choice = Literal["random", "stratified", "uncertain"]
+CHOICES = ("random", "stratified", "uncertain", QUEUE)
+Choice = Literal["random", "stratified", "uncertain", "queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,12 @@ class Drawn:
     @property
     def equal(self) -> bool:
         """Whether all items had the same chance."""
-        return self.choose != "uncertain"
+        return self.choose not in ("uncertain", QUEUE)
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether chance chose the items, so that they can speak for others."""
+        return self.choose != QUEUE
 
 
 def draws(view: LedgerView) -> list[Drawn]:
@@ -60,7 +66,8 @@ def drawn(ledger: Ledger, n: int, *, choose: Choice = "stratified", seed: int = 
 
     `random` gives every labelled item the same chance. So does `stratified`, which also gives every label and level of
     confidence its share. `uncertain` gives doubtful items a higher chance. A sample with equal chances grows when more
-    are wanted, and stays one with equal chances.
+    are wanted, and stays one with equal chances. `queue` is no sample: it takes the labels that were not accepted, the
+    least sure first, so that people settle them; what they answer says nothing of the other labels.
 
     Args:
         ledger: of a finished run.
@@ -70,12 +77,16 @@ def drawn(ledger: Ledger, n: int, *, choose: Choice = "stratified", seed: int = 
 
     Raises:
         RunError: nothing is labelled yet.
-        ConfigError: a sample by doubt should grow, which would leave its chances unknown.
+        ConfigError: a sample by doubt should grow, which would leave its chances unknown; or the queue is empty.
     """
     labels = labelled(ledger)
     known = draws(ledger)
     old = next((one for one in known if one.choose == choose), None)
     n = min(n, len(labels))
+    if choose == QUEUE:
+        new = _queued(labels, n)
+        ledger.set_meta(DRAWS, [asdict(one) for one in (*(one for one in known if one is not old), new)])
+        return new
     if old is not None and len(old.items) >= n:
         return old
     if old is not None and not old.equal:
@@ -113,6 +124,17 @@ def labelled(view: LedgerView) -> list[Label]:
     if not found:
         raise RunError(f"{view.path.parent}: nothing is labelled yet", hint="Finish the run first: limbeck run TASK")
     return found
+
+
+def _queued(labels: Sequence[Label], n: int) -> Drawn:
+    """The first n of those that wait for people."""
+    queue = waiting(labels)[:n]
+    if not queue:
+        raise ConfigError(
+            "every label was accepted, so none waits for people",
+            hint="Which labels are accepted is decided by committee.accept, or by a critic.",
+        )
+    return Drawn(QUEUE, tuple(label.item for label in queue), (1.0,) * len(queue), len(labels), 0)
 
 
 def _grown(labels: Sequence[Label], old: Drawn | None, n: int, *, choose: Choice, seed: int) -> Drawn:

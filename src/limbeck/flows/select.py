@@ -51,7 +51,7 @@ def gather(
         asked=asked,
         posterior=_beliefs(table, posterior, asked),
         taught=student.predict_proba(seen) if student else None,
-        open=np.array([count < len(job.committee.workers) for count in answers.values()], dtype=np.bool_),
+        open=np.array([count < len(job.committee.voters) for count in answers.values()], dtype=np.bool_),
         classes=len(job.task.labels),
         note=note,
     )

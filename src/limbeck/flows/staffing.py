@@ -67,7 +67,10 @@ def staffing(
         saved = cost[name] / sum(cost.values()) if sum(cost.values()) else None
         told = {"agent": name, "saves": saved} | estimate("change", loss)
         without.append(told if saved is not None else told | {"saves_reason": "no answer took measurable time"})
-    return {"plan": {"measure": measure, "path": path, "without": without, "drop": _drop(without, int(rows.sum()))}}
+    plan = {"measure": measure, "path": path, "without": without, "drop": _drop(without, int(rows.sum()))}
+    if plan["drop"] is None:
+        plan["drop_reason"] = "leaving out any of them costs, or might cost, more than one label in a hundred"
+    return {"plan": plan}
 
 
 def _labels(table: VoteTable, members: Sequence[str], aggregator: Aggregator) -> Integers:

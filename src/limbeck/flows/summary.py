@@ -18,7 +18,11 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     who = "One agent" if agents == 1 else f"{_number(agents)} agents"
     parts = [f"{who} labelled {metrics['items']:,} texts in {duration(cost['wall_s'])} on this machine"]
     if committee.get("tokens_saved") is not None:
-        parts[0] += f", with {committee['tokens_saved']:.0%} fewer tokens than if all had been asked about all"
+        saved = committee["tokens_saved"]
+        if saved >= 0:
+            parts[0] += f", with {saved:.0%} fewer tokens than if all had been asked about all"
+        else:
+            parts[0] += f", with {-saved:.0%} more tokens than a plain vote"
     if committee["accuracy"] is not None:
         right = f"their joint label is right for {_share(committee, 'accuracy')} of {committee['n']:,} texts"
         rater = (committee.get("people") or {}).get("rater_accuracy")
@@ -65,15 +69,32 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
 
 def _protocol(committee: Mapping[str, Any]) -> list[str]:
     """Where another protocol than a plain vote did not pay."""
-    found, saved, gain = [], committee.get("votes_saved"), committee.get("gain_over_all_interval")
-    if saved is not None and saved < WORTHWHILE:
-        found.append(f"The {committee['protocol']} saved only {saved:.0%} of the votes: a plain vote is as good.")
+    name, found = committee["protocol"], []
+    saved, gain = committee.get("votes_saved"), committee.get("gain_over_all_interval")
+    if name == "cascade" and saved is not None and saved < WORTHWHILE:
+        found.append(f"The {name} saved only {saved:.0%} of the votes: a plain vote is as good.")
     if gain and gain[1] < 0:
         found.append(
-            f"The {committee['protocol']} cost accuracy: {100 * committee['gain_over_all']:.1f} points against asking "
-            "everybody, measured where everybody was asked. Raise committee.cascade.sure."
+            f"The {name} cost accuracy: {100 * committee['gain_over_all']:.1f} points against asking "
+            "everybody, measured where everybody was asked."
+            + (" Raise committee.cascade.sure." if name == "cascade" else "")
         )
-    return found
+    return found if gain and gain[1] < 0 else found + _beside_rival(committee)
+
+
+def _beside_rival(committee: Mapping[str, Any]) -> list[str]:
+    """Where plain voting would have given as much for the same tokens."""
+    name, gain = committee["protocol"], committee.get("gain_at_equal_tokens")
+    interval = committee.get("gain_at_equal_tokens_interval")
+    if gain is None or (interval and interval[0] > 0):
+        return []
+    between = f" ({100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})" if interval else ""
+    price = committee.get("equal_tokens_price")
+    return [
+        f"The {name} brought no gain that can be told from chance over what the same tokens buy by plain voting: "
+        f"{100 * gain:+.1f} points{between} against the vote of {', '.join(committee['equal_tokens_agents'])}"
+        + (f", which takes {price:.0%} of its tokens." if price is not None else ".")
+    ]
 
 
 def duration(seconds: float) -> str:

@@ -18,12 +18,16 @@ LONGEST_TEXT, LONGEST_REASON = 900, 400
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One agent's answer: the label it chose, its share for each of the card's columns (None: no shares), and why."""
+    """One agent's answer: the label it chose, its share for each of the card's columns (None: no shares), and why.
+
+    `note` is what the columns cannot show: what it said at first, or a verdict that is no label.
+    """
 
     worker: str
     label: str | None
     shares: list[float | None]
     rationale: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,18 @@ def _card(one: DisagreementPart, labels: Sequence[str]) -> Card:
             vote.label,
             _shares(vote, labels, shown, others=others),
             cut(vote.rationale, LONGEST_REASON) if vote.rationale else None,
+            _note(vote, labels),
         )
         for vote in one.votes
     ]
     columns = [cut(label, 40) for label in shown] + (["all others"] if others else [])
     return Card(cut(one.text or "", LONGEST_TEXT), one.label, one.gold, one.confidence, columns, answers)
+
+
+def _note(vote: VotePart, labels: Sequence[str]) -> str | None:
+    if vote.first:
+        return f"at first: {cut(vote.first, 40)}"
+    return cut(vote.label, 60) if vote.label and vote.label not in labels else None
 
 
 def _worth_showing(one: DisagreementPart, labels: Sequence[str]) -> list[str]:

@@ -121,9 +121,24 @@ class ScoredPart(Block):
     people: Part[PeoplePart] = PeoplePart()
 
 
-class CommitteePart(ScoredPart):
-    """The committee: its labels against gold, and how alike its members are."""
+class StepPart(Block):
+    """Something that the protocol did, and on how many items."""
 
+    step: str | None = None
+    items: Number = None
+
+
+class CommitteePart(ScoredPart):
+    """The committee: its labels against gold, how alike its members are, and what its protocol was worth."""
+
+    protocol: str | None = None
+    tokens_saved: Number = None
+    agreement_with_all: Number = None
+    equal_tokens_agents: Rows[str] = Field(default_factory=list)
+    equal_tokens_price: Number = None
+    gain_at_equal_tokens: Number = None
+    gain_at_equal_tokens_interval: Interval = None
+    steps: Rows[StepPart] = Field(default_factory=list)
     aggregate: Said = None
     coverage: Number = None
     accepted_accuracy: Number = None
@@ -224,6 +239,7 @@ class VotePart(Block):
 
     worker: str | None = None
     label: str | None = None
+    first: str | None = None  # what it said alone, where it changed its mind
     probabilities: Numbers = Field(default_factory=list)
     rationale: str | None = None
 

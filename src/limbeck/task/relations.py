@@ -12,12 +12,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from limbeck.task.address import address_problem, host, on_this_machine
 from limbeck.task.engine import EngineSection
 from limbeck.task.phrasing import nearest
+from limbeck.task.protocols import protocol_problems
 from limbeck.task.sections import ADAPTING, FINE_TUNING, AgentSection, StudentSection
 from limbeck.task.taskfile import TaskFile
 
 Finding = tuple[tuple[str | int, ...], str]
 
-_PROMPT_KEYS = ("style", "wording", "cue", "label_order", "examples")
+_PROMPT_KEYS = ("role", "style", "wording", "cue", "label_order", "examples")
 _MASKED = "masked"
 _PLACEHOLDERS = ("instructions", "labels", "noun", "Noun", "aspect", "Aspect")
 
@@ -30,7 +31,7 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
             yield ("task", "show", i), "would show the answer to the workers"
     yield from _held_out(task_file)
     yield from _prior(task_file.committee.prior, labels)
-    yield from _cascade(task_file)
+    yield from protocol_problems(task_file)
     for path, raw in _data_paths(task_file):
         if _leads_outside(raw):
             yield path, "leads out of the task file's folder; write the whole path, from the root"
@@ -131,17 +132,6 @@ def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> I
         yield path, f"the shares must sum to 1, not {sum(prior.values()):.6g}"
 
 
-def _cascade(task_file: TaskFile) -> Iterator[Finding]:
-    committee, data = task_file.committee, task_file.data
-    if committee.cascade is not None and committee.protocol != "cascade":
-        yield ("committee", "cascade"), f"means nothing to the protocol {committee.protocol}; write protocol: cascade"
-    if committee.protocol == "cascade" and task_file.agents is not None and len(task_file.agents) < 2:
-        yield ("committee", "protocol"), "a cascade needs at least two agents, the cheapest first"
-    gold = data.gold is not None or task_file.data_path(data.pool) is None
-    if committee.cascade is not None and committee.cascade.calibrate == "gold" and not gold:
-        yield ("committee", "cascade", "calibrate"), "needs data.gold: the column with the true label"
-
-
 def _server(url: str, *, allowed: bool) -> Iterator[str]:
     if problem := address_problem(url):
         yield problem
@@ -178,7 +168,7 @@ def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[
         spoken.setdefault(word, label)
     if agent.examples.number and not agent.examples.source:
         yield ("examples",), "needs from: a file with gold labels"
-    for key, known in (("wording", (*_PLACEHOLDERS, "text")), ("cue", _PLACEHOLDERS)):
+    for key, known in (("wording", (*_PLACEHOLDERS, "text")), ("cue", _PLACEHOLDERS), ("role", _PLACEHOLDERS)):
         for word in re.findall(r"\{(\w*)\}", getattr(agent, key) or ""):
             if word not in known:
                 yield (key,), f"{{{word}}} is unknown; known: {', '.join(f'{{{one}}}' for one in known)}"

@@ -124,6 +124,7 @@ class AgentSection(Section):
     encoder: MaybeText = None
     engine: EngineName = "openvino"
     style: Annotated[Literal["chat", "plain"], BeforeValidator(text)] = "chat"
+    role: MaybeText = None
     wording: MaybeText = None
     cue: MaybeText = None
     label_words: Annotated[dict[str, Text], BeforeValidator(empty_section)] = Field(default_factory=dict)
@@ -141,14 +142,41 @@ class CascadeSection(Section):
     calibrate: Annotated[Literal["agreement", "gold"], BeforeValidator(text)] = "agreement"
 
 
+class DebateSection(Section):
+    """How long a debate lasts; left out of the file means these defaults."""
+
+    rounds: Annotated[int, Field(strict=True, ge=1, le=10), BeforeValidator(meaning)] = 2
+
+
+class JudgeSection(Section):
+    """Who judges where the others differ, and how often it is asked."""
+
+    agent: Text
+    both_orders: Truth = True
+
+
+class CriticSection(Section):
+    """Who checks which labels, and how sure it must be to veto one."""
+
+    agent: Text
+    check: Annotated[Literal["split", "all"], BeforeValidator(text)] = "split"
+    sure: Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False), BeforeValidator(meaning)] = 0.5
+
+
 class CommitteeSection(Section):
-    """Who is asked what, and how votes become labels; `prior` is None for uniform."""
+    """Who is asked what, and how votes become labels; `prior` is None for uniform. `PROTOCOLS` are keys of one each."""
 
     protocol: Text = "vote"
     cascade: Annotated[CascadeSection | None, BeforeValidator(text_or_none)] = None
+    debate: Annotated[DebateSection | None, BeforeValidator(text_or_none)] = None
+    judge: Annotated[JudgeSection | None, BeforeValidator(text_or_none)] = None
+    critic: Annotated[CriticSection | None, BeforeValidator(text_or_none)] = None
     aggregate: Text = "opinion-pool"
     prior: Annotated[dict[str, PositiveShare] | None, BeforeValidator(_prior)] = None
     accept: Share = 0.0
+
+
+PROTOCOLS = ("cascade", "debate", "judge", "critic")
 
 
 class SelectionSection(Section):

@@ -19,6 +19,7 @@ from limbeck.task.phrasing import nearest
 from limbeck.task.sections import (
     ADAPTING,
     FINE_TUNING,
+    PROTOCOLS,
     Agents,
     BudgetSection,
     CommitteeSection,
@@ -124,8 +125,12 @@ def fingerprint(task_file: TaskFile) -> str:
         del values["student"]["noise"]
     if not task_file.selection.stop.rules:  # likewise
         del values["selection"]["stop"]
-    if task_file.committee.cascade is None:  # likewise
-        del values["committee"]["cascade"]
+    for key in PROTOCOLS:  # likewise
+        if getattr(task_file.committee, key) is None:
+            del values["committee"][key]
+    for agent in values["agents"] or ():  # likewise
+        if agent["role"] is None:
+            del agent["role"]
     # The order of labels matters and would be lost among sorted keys.
     values["task"]["labels"] = list(values["task"]["labels"].items())
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
