@@ -112,10 +112,12 @@ MEANINGS = {
     "committee.critic": "Who [checks](../how-to/protocols.md#critic) the others' label.",
     "committee.critic.agent": "The name of the agent that checks. It does not vote.",
     "committee.critic.check": "`split`: items on which the agents differ. `all`: every item.",
-    "committee.critic.sure": "How likely the critic's \"no\" must be for a veto.",
+    "committee.critic.sure": 'How likely the critic\'s "no" must be for a veto.',
     "committee.aggregate": "How the votes on one item become one label with a probability.",
     "committee.prior": "How often each label is expected. Give it when labels are not equally common.",
     "committee.accept": "The confidence from which a label counts as accepted.",
+    "committee.states": "Keep what each model made of a text, from the pass that scored the labels, so that a few gold "
+    "labels can teach a [head](../how-to/gold.md#what-gold-does-to-the-labels). 1.2 kB per vote of SmolLM2-135M.",
     "selection": "Which items are asked, in how many rounds.",
     "selection.strategy": "How the rounds after the first choose.",
     "selection.rounds": "In how many rounds the item budget is spent.",
@@ -147,6 +149,7 @@ MEANINGS = {
     "student.max_tokens": "For `encoder` and `causal`: tokens of a text that count; the rest is cut off.",
     "student.alpha": "For `causal`: the share of the loss that is about rationales; without any there is none.",
     "student.rank": "For `causal`: the rank of the adapters.",
+    "student.agent": "For `probe`: the agent whose hidden states it reads; `null`: the first with a language model.",
     "budget": "When to stop asking: whichever ends first. `null` is no limit.",
     "budget.items": "Items of the pool that are asked. Left out: all.",
     "budget.tokens": "Tokens computed, test items included; checked after each batch.",
@@ -259,6 +262,7 @@ SOURCES = {
     "stops.plateau": "the usual look at the learning curve; on labels held out by folds, not on gold",
     "stops.cost": "the same, beside what it cost",
     "students.linear": f"logistic regression on soft labels; {_TEMPERATURE}",
+    "students.probe": "linear head on an agent's hidden states: Alain & Bengio 2016, arXiv 1610.01644",
     "students.encoder": "Devlin et al., BERT, NAACL 2019; mean over the tokens: Reimers & Gurevych, EMNLP 2019; "
     "needs `pip install 'limbeck[torch]'`",
     "students.causal": "Hsieh et al., Distilling step-by-step, 2023, arXiv 2305.02301; LoRA: Hu et al., ICLR 2022; "

@@ -87,17 +87,23 @@ def test_a_migration_is_whole_or_leaves_all_as_it_was(tmp_path: Path) -> None:
         assert old.execute("SELECT count(*) FROM votes").fetchone() == (12 * SIZE,)
 
 
-def test_a_ledger_of_schema_1_is_brought_forward_with_a_backup(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("schema", "younger"), [(1, ("traces", "states")), (2, ("states",))])
+def test_an_older_ledger_is_brought_forward_with_a_backup(
+    tmp_path: Path, schema: int, younger: tuple[str, ...]
+) -> None:
     filled(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / file.NAME)) as old:
-        old.execute("DROP TABLE traces")
-        old.execute("PRAGMA user_version = 1")
-    extra = Vote(vote_key(n="extra"), "i0", "cot", "good", trace={"why": "all branches", "branches": [{"text": "é"}]})
+        for table in younger:
+            old.execute(f"DROP TABLE {table}")
+        old.execute(f"PRAGMA user_version = {schema}")
+    trace = {"why": "all branches", "branches": [{"text": "é"}]}
+    extra = Vote(vote_key(n="extra"), "i0", "cot", "good", trace=trace, state=b"\x00\x3c")
     with Ledger.open(tmp_path) as ledger:
         assert ledger.append([extra]) == 1
         assert dict(ledger.traces([extra.key])) == {extra.key: extra.trace}
+        assert dict(ledger.states([extra.key])) == {extra.key: extra.state}
         ledger.check()
-    assert (tmp_path / "ledger.sqlite.schema1").exists()
+    assert (tmp_path / f"ledger.sqlite.schema{schema}").exists()
 
 
 def test_leftovers_of_a_creation_that_died_do_no_harm(tmp_path: Path) -> None:
@@ -115,7 +121,7 @@ def test_damage_is_told_or_harmless_and_repair_saves_the_rest(tmp_path: Path, ki
         votes = set(view.votes())
     whole = (tmp_path / file.NAME).read_bytes()
     told = saved = 0
-    for trial in range(30):
+    for trial in range(40):
         place = tmp_path / f"{kind}{trial}"
         place.mkdir()
         data = bytearray(whole)

@@ -253,7 +253,7 @@ def test_through_the_command_line_there_is_a_report_and_again_does_nothing(
     assert shell("run", task, "--run", run)[0] == 0
     assert (run / "report.html").read_bytes() == before[run / "report.html"][1]
     with closing(sqlite3.connect(run / "ledger.sqlite")) as old:  # as limbeck 0.1 wrote it
-        old.execute("DROP TABLE traces")
+        old.executescript("DROP TABLE traces; DROP TABLE states;")
         old.execute("PRAGMA user_version = 1")
     code, out, _ = shell("run", task, "--run", run)
     assert (code, "is finished" in out) == (0, True)

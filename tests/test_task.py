@@ -192,7 +192,7 @@ def test_keys_of_another_kind_of_student_leave_a_linear_one_alone() -> None:
     assert fingerprint(task_file(SMALL + "student: {noise: null}\n")) == base
     with pytest.raises(ConfigError, match=r"student\.rank: means nothing to a student of kind encoder"):
         task_file(SMALL + "student: {kind: encoder, rank: 4}\n")
-    with pytest.raises(ConfigError, match=r"student\.epochs: means nothing to a linear student"):
+    with pytest.raises(ConfigError, match=r"student\.epochs: means nothing to a student of kind linear"):
         task_file(SMALL + "student: {epochs: 4}\n")
 
 

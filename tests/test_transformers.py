@@ -71,6 +71,14 @@ def test_a_ragged_batch_equals_the_bare_model(engine: TransformersEngine, rows: 
     near(engine.extend(rows, [0] * 4), plain(engine, rows))
 
 
+def test_the_hidden_state_is_what_the_output_layer_was_given(engine: TransformersEngine, rows: list[list[int]]) -> None:
+    engine.extend(rows, [0] * 4)
+    together = engine.hidden()
+    with torch.inference_mode():
+        outputs = [engine._model(input_ids=torch.tensor([row]), output_hidden_states=True) for row in rows]
+    near(together, np.stack([output.hidden_states[-1][0, -1].float().numpy() for output in outputs]))
+
+
 def test_a_shared_prefix_equals_the_whole_prompt(engine: TransformersEngine, rows: list[list[int]]) -> None:
     prefix = engine.tokenizer.encode("The label of the text is good, very good.")
     engine.extend([prefix], [0])

@@ -73,6 +73,8 @@ class Vote:
             the ledger keeps it apart and gives it when it is asked for it (`LedgerView.traces`).
         flags: things a reader must know, such as "truncated".
         usage: what the answer cost.
+        state: what the worker's model made of the item before it answered: a vector as little-endian float16. The
+            ledger keeps it apart and gives it when it is asked for it (`LedgerView.states`).
     """
 
     key: str
@@ -86,6 +88,7 @@ class Vote:
     trace: Mapping[str, Any] | None = field(default=None, hash=False)
     flags: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    state: bytes | None = field(default=None, repr=False)
 
     @property
     def of_person(self) -> bool:

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from limbeck.agent.remark import Remark
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
@@ -81,6 +84,14 @@ class Listener(Worker, Protocol):
     def informed(self, remarks: Mapping[str, Remark]) -> Worker:
         """The same worker, shown a remark behind the text of each item that has one here (by the item's id)."""
         ...
+
+
+def packed(state: npt.ArrayLike | None) -> bytes | None:
+    """A state as `Vote.state`: little-endian float16, what is too large for it cut to its largest number."""
+    if state is None:
+        return None
+    largest = float(np.finfo(np.float16).max)
+    return np.clip(np.asarray(state, np.float32), -largest, largest).astype("<f2").tobytes()
 
 
 def batches(questions: Sequence[Question], width: int = 1, *, branches: int = BRANCHES) -> list[Batch]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from limbeck.agent.base import Batch, Question, batches, fit
+from limbeck.agent.base import Batch, Question, batches, fit, packed
 from limbeck.agent.prompt import CHAT, Prompt
 from limbeck.agent.remark import Remark
+from limbeck.agent.sight import Frame
 from limbeck.decoding.base import BRANCHES, Decoder, Draw
 from limbeck.engines.base import HOLE, Engine, Remote, advance
 from limbeck.errors import ConfigError, EngineError
@@ -82,6 +83,17 @@ class LanguageAgent:
         """Tokens that all prompts share and that are computed once."""
         return len(self._before)
 
+    @property
+    def frame(self) -> Frame:
+        """The prompt in tokens, for whoever reads texts as this agent does."""
+        before, after = tuple(self._before), tuple(self._after)
+        return Frame(before, after, self._lead, self._decoder.reach, self._long_text)
+
+    @property
+    def engine(self) -> Engine | Remote:
+        """What scores this agent's tokens."""
+        return self._engine
+
     def example(self, item: Item) -> str:
         """The whole prompt for an item as the model reads it, control tokens left out."""
         question = self._question(item)
@@ -122,6 +134,7 @@ class LanguageAgent:
             rationale=draw.rationale,
             trace=draw.trace,
             flags=question.flags,
+            state=packed(draw.state),
             # Who comes first pays for the prefix; everybody else reuses it.
             usage=Usage(draw.prefilled + shared * fresh, draw.decoded, shared * (not fresh), seconds),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from limbeck.agent.base import Batch, Question
+from limbeck.agent.base import Batch, Question, packed
 from limbeck.encoder import Encoder
 from limbeck.ledger import vote_key
 from limbeck.records import Item, Usage, Vote
@@ -29,10 +29,20 @@ class SimilarityAgent:
         encoder: text → unit vectors.
         model: the encoder's name.
         calibration: none or batch.
+        states: whether votes carry the text's vector.
     """
 
-    def __init__(self, name: str, task: Task, encoder: Encoder, *, model: str, calibration: str = "batch") -> None:
-        self.name, self._task, self._encoder = name, task, encoder
+    def __init__(
+        self,
+        name: str,
+        task: Task,
+        encoder: Encoder,
+        *,
+        model: str,
+        calibration: str = "batch",
+        states: bool = False,
+    ) -> None:
+        self.name, self._task, self._encoder, self._states = name, task, encoder, states
         self.model, self.calibration = model, calibration
         self._anchors = [
             f"{label}: {about}" if about else f"{task.aspect}: {label}"
@@ -64,6 +74,7 @@ class SimilarityAgent:
                 scores=tuple(row.tolist()),
                 flags=question.flags,
                 usage=spent,
+                state=packed(vector) if self._states else None,
             )
-            for question, row in zip(batch, scores, strict=True)
+            for question, row, vector in zip(batch, scores, vectors, strict=True)
         ]

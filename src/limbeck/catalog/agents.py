@@ -5,6 +5,7 @@ Knows nothing of what they are asked, or in which order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from limbeck.catalog.names import DECODERS, resolve
 from limbeck.committee.verdicts import LABELS as YES_NO
 from limbeck.decoding.answers import Words
 from limbeck.decoding.base import BRANCHES
+from limbeck.errors import ConfigError
 from limbeck.task import AgentSection, Task, TaskFile
 
 
@@ -56,7 +58,9 @@ class Agents:
         calibration = section.decode.calibration
         if section.encoder is not None:
             encoder = self._models.encoder(section.encoder)
-            return SimilarityAgent(name, task, encoder, model=section.encoder, calibration=calibration)
+            return SimilarityAgent(
+                name, task, encoder, model=section.encoder, calibration=calibration, states=self._file.committee.states
+            )
         assert section.model is not None  # the task file's own rule: exactly one of the two
         engine = self._models.engine(section.engine, section.model, shown=task.show)
         prompt = self._prompt(task, section)
@@ -88,7 +92,9 @@ class Agents:
 
         def choice() -> Any:
             return resolve(DECODERS["choice"])(
-                [engine.tokenizer.encode(option) for option in options], end=engine.tokenizer.end
+                [engine.tokenizer.encode(option) for option in options],
+                end=engine.tokenizer.end,
+                states=self._file.committee.states,
             )
 
         return build_decoder(section.decode, kind, values=task.labels, seed=self._file.data.seed, choice=choice)
@@ -114,3 +120,31 @@ class Agents:
         pool = self._data.pool(wanted.source, task, limit=None, named=False)
         seed = self._file.data.seed
         return worked_examples(task, pool, number=wanted.number, choose=wanted.choose, seed=seed)
+
+
+def probed(file: TaskFile, task: Task, workers: Sequence[Worker]) -> tuple[LanguageAgent, str]:
+    """The agent whose hidden states a probe reads, and the name of its engine.
+
+    Raises:
+        ConfigError: there is no such agent, or the task shows several columns.
+    """
+    sections = file.agents or tuple(map(AgentSection.model_validate, COMMITTEE))
+    able = {
+        worker.name: (worker, section.engine)
+        for worker, section in zip(workers, sections, strict=True)
+        if isinstance(worker, LanguageAgent) and isinstance(section.engine, str)
+    }
+    wanted = file.student.agent or next(iter(able), None)
+    if wanted not in able:
+        raise ConfigError(
+            f"student.agent: {wanted!r} is no agent with a language model in this process"
+            if wanted
+            else "student.kind: a probe reads the hidden states of a language model, and no agent has one here",
+            hint=f"Name one of: {', '.join(able)}." if able else "Add an agent with a model, or take another kind.",
+        )
+    if len(task.show) > 1:
+        raise ConfigError(
+            f"student.kind: a probe reads texts of one column, and this task shows {', '.join(task.show)}",
+            hint="Take kind: linear or kind: encoder.",
+        )
+    return able[wanted]

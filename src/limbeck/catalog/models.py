@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from limbeck.agent.sight import Sight, frame_of
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import CAUSAL, ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, TRUNK, WIDTH, resolve
+from limbeck.catalog.names import CAUSAL, ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, PROBED, TRUNK, WIDTH, resolve
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
@@ -142,9 +143,16 @@ def open_student(folder: Path, kind: str, *, encoder: str | None, store: Store, 
     """
     if kind not in LOADERS:
         raise ConfigError(f"{folder}: a student of kind {kind!r} is not known here", hint="Is limbeck too old for it?")
-    load = resolve(LOADERS[kind])
+    if kind == "probe":
+        told = resolve(PROBED)(folder)
+        model, engine = told.model
+        probe: Student = resolve(LOADERS[kind])(
+            folder, seer=Sight(Models(store, say=say).engine(engine, model), frame_of(told.frame))
+        )
+        return probe
     if kind == "causal":
-        causal: Student = load(folder, find=Models(store, say=say).causal)
+        causal: Student = resolve(LOADERS[kind])(folder, find=Models(store, say=say).causal)
         return causal
-    student: Student = load(folder, encoder=build_encoder(encoder, store, say=say) if encoder else None)
+    built = build_encoder(encoder, store, say=say) if encoder else None
+    student: Student = resolve(LOADERS[kind])(folder, encoder=built)
     return student

@@ -86,12 +86,15 @@ STUDENTS = {
     "linear": "limbeck.students.linear:LinearTeacher",
     "encoder": "limbeck.students.finetuning:EncoderTeacher",
     "causal": "limbeck.students.distilling:CausalTeacher",
+    "probe": "limbeck.students.probe:ProbeTeacher",
 }
 LOADERS = {
     "linear": "limbeck.students.linear:load_student",
     "encoder": "limbeck.students.encoder:load_student",
     "causal": "limbeck.students.causal:load_student",
+    "probe": "limbeck.students.probe:load_student",
 }
+PROBED = "limbeck.students.probe:facts_of"
 # How students learn labels that are partly wrong. Of all, where the file says auto; the first stays if none is better.
 NOISES = {
     "soft": "limbeck.students.noise.labels:Soft",
@@ -103,8 +106,8 @@ NOISES = {
     "candidates": "limbeck.students.noise.candidates:Candidates",
 }
 AUTO = "auto"
-# Where the file names none: an encoder pools by itself, and for a causal model nothing else was measured.
-USUAL = {"linear": "pooled", "encoder": "soft", "causal": "soft"}
+# Where the file names none: an encoder pools by itself, and for the others nothing else was measured.
+USUAL = {"linear": "pooled", "encoder": "soft", "causal": "soft", "probe": "soft"}
 TRUNK, CAUSAL = "limbeck.engines.trunk:load", "limbeck.engines.causal:load"
 PROTOCOLS = {
     "vote": "limbeck.committee.vote:Voting",

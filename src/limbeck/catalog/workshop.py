@@ -5,15 +5,16 @@ Knows nothing of how any part works.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from limbeck.agent import Worker
 from limbeck.agent.author import AUTHOR
+from limbeck.agent.sight import Sight
 from limbeck.aggregation.base import Aggregator
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
-from limbeck.catalog.agents import Agents
+from limbeck.catalog.agents import Agents, probed
 from limbeck.catalog.data import Data
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import (
@@ -78,8 +79,8 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
-            distil = self._distil()
             workers = tuple(self._agents.workers(task))
+            distil = self._distil(task, workers)
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
         committee = self._committee(workers, task, aggregator=aggregator, prior=prior)
@@ -193,12 +194,16 @@ class Workshop:
         names = NOISES if wanted == AUTO else [wanted]
         return Robust({name: resolve(NOISES[name])() for name in names}, encoder)
 
-    def _distil(self) -> Teacher | None:
+    def _distil(self, task: Task, workers: Sequence[Worker]) -> Teacher | None:
         """Of the student that is kept; None where that is the last round's."""
         wanted = self._file.student
         if wanted.kind == "linear":
             return None
         kind = resolve(STUDENTS[wanted.kind])
+        if wanted.kind == "probe":
+            agent, engine = probed(self._file, task, workers)
+            probe: Teacher = kind(Sight(agent.engine, agent.frame), agent.name, (agent.model, engine))
+            return probe
         # What is left out is the teacher's own default.
         settings = wanted.model_dump(include={*FINE_TUNING, *ADAPTING} & wanted.model_fields_set - {"model"})
         if wanted.kind == "causal":

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from limbeck.catalog import ACCEPTED, AUDIT, REPORT, resolve
+from limbeck.catalog import ACCEPTED, AGGREGATORS, AUDIT, REPORT, resolve
 from limbeck.console.asking import Screen
 from limbeck.console.audited import audited
+from limbeck.console.calibrated import calibrated
 from limbeck.console.terminal import Console, pairs, writing
 from limbeck.console.verb import command
 from limbeck.flows.answers import LABEL_COLUMN, answers_of_file
+from limbeck.flows.calibrate import Terms, stale
 from limbeck.flows.export import FORMATS, safe_cell
 from limbeck.flows.gold import ask, keep, progress, sheet
+from limbeck.flows.relabel import recalibrate
 from limbeck.flows.run import AUDIT as AUDIT_FILE
 from limbeck.flows.sample import CHOICES, Drawn, drawn, facts_of
 from limbeck.ledger import Ledger, LedgerView
@@ -59,7 +63,22 @@ def gold(folder: Path, n: int, source: Path | None, target: Path | None, out: Co
             meanings = dict.fromkeys(facts["labels"]) | facts.get("descriptions", {})
             ask(ledger, sample, Screen(facts["card"]["instructions"], meanings, facts["show"]), name=told["person"])
         found = progress(ledger, sample)
-    out.result(found | {"items": list(sample.items)}, pairs(found) + f"\nNext: limbeck audit {folder}")
+        learned, new = _recalibrate(ledger, folder, facts), stale(ledger)
+    if (folder / PAGE).exists() and learned is not None:
+        resolve(REPORT)(folder)
+    after = [*(calibrated(learned) if learned else ()), f"Next: limbeck audit {folder}"]
+    if new:
+        after.append("The same `limbeck run` again teaches the student what the answers taught.")
+    result = found | {"items": list(sample.items), "gold": learned}
+    out.result(result, "\n".join([pairs(found), *after]))
+
+
+def _recalibrate(ledger: Ledger, folder: Path, facts: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the answers so far teach, put into the labels; None where there is nothing new."""
+    if "aggregate" not in facts:  # made by an older limbeck; running it again brings it forward
+        return None
+    terms = Terms.kept(facts, resolve(AGGREGATORS[facts["aggregate"]])())
+    return recalibrate(ledger, folder, terms, show=facts["show"])
 
 
 def _write(view: LedgerView, sample: Drawn, target: Path, *, show: list[str]) -> None:

@@ -6,10 +6,10 @@ Knows nothing of tasks, labels' names or of any concrete engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from limbeck.engines.base import Engine, Remote
+from limbeck.engines.base import Engine, Floats, Remote
 
 # A batch holds at most so many rows and so many tokens, padding included: measured best on two cores for 135M and 0.5B.
 # Rows that are branches count apart: they share what was read.
@@ -30,6 +30,7 @@ class Draw:
         rationale: the reasoning text before the answer.
         trace: every decision behind the answer, as JSON values: `why` it stopped, `confidence` (the winner's share of
             the weight), `planned` branches, and `branches`, all that were started (see `Branch`).
+        state: the model's last hidden state from which the scores came, shape [width]; None where it was not asked for.
     """
 
     scores: tuple[float, ...] | None
@@ -39,6 +40,7 @@ class Draw:
     answer: str | None = None
     rationale: str | None = None
     trace: Mapping[str, Any] | None = None
+    state: Floats | None = field(default=None, compare=False, repr=False)
 
 
 class Decoder(Protocol):

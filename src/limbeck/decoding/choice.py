@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from limbeck.decoding.base import Draw
-from limbeck.engines.base import Engine, Remote
+from limbeck.engines.base import Engine, Remote, Seeing
 from limbeck.engines.base import Floats as Logits
 
 Floats = npt.NDArray[np.float64]
@@ -47,19 +47,23 @@ class Choice:
     Args:
         options: tokens of each option, K lists, none of them empty, all different.
         end: the tokens that may end an answer; their probabilities are added up.
+        states: also give the hidden state from which the first token of the answer was scored, where the engine shows
+            it. The scores are the same.
 
     Raises:
         ValueError: for an empty or doubled option, or when ends are needed and none is given.
     """
 
-    def __init__(self, options: Sequence[Sequence[int]], *, end: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, options: Sequence[Sequence[int]], *, end: frozenset[int] = frozenset(), states: bool = False
+    ) -> None:
         paths = [tuple(option) for option in options]
         if not all(paths) or len(set(paths)) != len(paths):
             raise ValueError("options must be different and none of them empty")
         closed = any(a != b and b[: len(a)] == a for a in paths for b in paths)
         if closed and not end:
             raise ValueError("an option begins another one, and no token ends an answer")
-        self._size, self._paths = len(paths), paths
+        self._size, self._paths, self._states = len(paths), paths, states
         self._end = np.array(sorted(end), np.int64)
         self._depths = _trie([(*path, END) for path in paths] if closed else paths)
         self._hash = hashlib.sha256(repr((paths, sorted(end) if closed else [])).encode()).hexdigest()[:16]
@@ -87,12 +91,16 @@ class Choice:
             return [_draw(row, len(body)) for row, body in zip(engine.score(self._paths), bodies, strict=True)]
         scores = np.zeros((count, self._size))
         self._credit(scores, engine.extend(bodies, [0] * count), self._depths[0])
+        states = engine.hidden() if self._states and isinstance(engine, Seeing) else [None] * count
         for above, nodes in zip(self._depths, self._depths[1:], strict=False):
             rows = [[node.path[-1]] for _ in bodies for node in nodes]
             parents = [b * len(above) + node.parent for b in range(count) for node in nodes]
             self._credit(scores, engine.extend(rows, parents), nodes)
         inside = sum(len(nodes) for nodes in self._depths[1:])
-        return [_draw(row, len(body) + inside) for row, body in zip(scores, bodies, strict=True)]
+        return [
+            replace(_draw(row, len(body) + inside), state=state)
+            for row, body, state in zip(scores, bodies, states, strict=True)
+        ]
 
     def _credit(self, scores: Floats, logits: Logits, nodes: Sequence[Node]) -> None:
         """Add each step's log-probability to the options that take it."""

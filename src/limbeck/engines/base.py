@@ -113,6 +113,19 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Seeing(Protocol):
+    """An engine that also shows what it scored from; this costs no further pass."""
+
+    def hidden(self) -> Floats:
+        """The last hidden state, before the output projection, after the last token of each row of the last `extend`.
+
+        Returns:
+            Shape [rows, width], float32; the width is the model's own.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Peaks:
     """The likeliest next tokens of each row, most likely first.

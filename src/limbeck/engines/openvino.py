@@ -126,6 +126,11 @@ class OpenVinoEngine:
         logits: Floats = self._request.get_output_tensor(0).data[:, 0].astype(np.float32)
         return logits
 
+    def hidden(self) -> Floats:
+        """The last hidden state of each row of the last `extend`; see `Seeing.hidden`."""
+        states: Floats = self._request.get_output_tensor(1).data[:, 0].astype(np.float32)
+        return states
+
     def snapshot(self) -> State:
         """The state as a value that `restore` takes."""
         caches = {state.name: np.array(state.state.data) for state in self._request.query_state()}
@@ -189,7 +194,10 @@ def _demand_inputs(model: ov.Model, folder: Path) -> None:
 
 
 def _project_last_token_only(model: ov.Model) -> None:
-    """Compute logits for each row's last token instead of for all: saves a vocabulary-wide product per token."""
+    """Compute logits for each row's last token instead of for all: saves a vocabulary-wide product per token.
+
+    What is projected becomes the second output.
+    """
     projection = model.outputs[0].node
     while projection.get_type_name() != "MatMul":
         projection = projection.input_value(0).get_node()
@@ -199,4 +207,5 @@ def _project_last_token_only(model: ov.Model) -> None:
     picked = ops.gather(projection.input_value(0), ops.unsqueeze(last, axis), axis, 1)
     projection.input(0).replace_source_output(picked.output(0))
     model.add_parameters([last])
+    model.add_results([ops.result(picked)])
     model.validate_nodes_and_infer_types()

@@ -93,7 +93,7 @@ def context(model: Any) -> int:
 class Focus:
     """Lets a model's last product see chosen places only: a vocabulary's width is saved for every other token.
 
-    While `places` is None the model is as it was.
+    While `places` is None the model is as it was; `seen` is what the last product last saw, shape [places, 1, width].
 
     Args:
         model: any model with an output layer.
@@ -104,6 +104,7 @@ class Focus:
 
     def __init__(self, model: Any) -> None:
         self.places: tuple[Any, Any] | None = None
+        self.seen: Any = None
         head = model.get_output_embeddings()
         if head is None:
             raise EngineError(f"{type(model).__name__}: has no output layer over a vocabulary")
@@ -113,4 +114,5 @@ class Focus:
         if self.places is None:
             return None
         rows, columns = self.places
-        return (inputs[0][rows, columns][:, None],)
+        self.seen = inputs[0][rows, columns][:, None]
+        return (self.seen,)

@@ -129,6 +129,11 @@ class ScriptedEngine:
         self._rows = grown
         return np.stack([self._scores(row) for row in grown])
 
+    def hidden(self) -> Floats:
+        """Which lines of the script apply to each row, 1 or 0, shape [rows, lines]; see `Seeing.hidden`."""
+        read = [bytes(token if token < TURN else 0 for token in row) for row in self._rows]
+        return np.array([[line.when.encode() in row for line in self._lines] for row in read], np.float32)
+
     def reset(self) -> None:
         """Forget everything: one empty row again."""
         self._rows = [()]

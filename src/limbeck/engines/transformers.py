@@ -111,6 +111,11 @@ class TransformersEngine:
         found: Floats = logits.float().cpu().numpy()
         return found
 
+    def hidden(self) -> Floats:
+        """The last hidden state of each row of the last `extend`; see `Seeing.hidden`."""
+        states: Floats = self._focus.seen[:, 0].float().cpu().numpy()
+        return states
+
     def snapshot(self) -> State:
         """The state as a value that `restore` takes."""
         return self._state

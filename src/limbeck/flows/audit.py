@@ -23,6 +23,7 @@ from limbeck.evaluation.intervals import Booleans, Floats, Integers
 from limbeck.evaluation.powered import prediction_powered
 from limbeck.flows.answers import Answer
 from limbeck.flows.basis import Basis, basis
+from limbeck.flows.calibrate import blind
 from limbeck.flows.export import text_of, whole, write_rows
 from limbeck.flows.run import AUDIT
 from limbeck.flows.sample import facts_of, labelled
@@ -67,7 +68,8 @@ def audit(
     Ledger.bring_forward(folder)
     with Ledger.read(folder) as view:
         facts = facts_of(view)
-        names, given = facts["labels"], labelled(view)
+        names = facts["labels"]
+        given = blind(view, labelled(view), names)
         found = basis(view, given, names, file=labels, at_random=at_random)
     place = {name: i for i, name in enumerate(names)}
     probabilities = np.array([one.probabilities for one in given])
@@ -101,8 +103,9 @@ def write_accepted(folder: Path, *, kind: str = "csv") -> Path:
     if found["threshold"] is None:
         raise RunError(f"{folder}: no label is accepted: {found['threshold_reason']}", hint="Allow a larger --error.")
     with Ledger.read(folder) as view:
-        accepted = {one.item: one for one in labelled(view) if one.confidence >= found["threshold"]}
-        show = facts_of(view)["show"]
+        facts = facts_of(view)
+        given, show = blind(view, labelled(view), facts["labels"]), facts["show"]
+        accepted = {one.item: one for one in given if one.confidence >= found["threshold"]}
 
         def rows() -> Iterator[dict[str, Any]]:
             for item in view.items(accepted):

@@ -50,6 +50,8 @@ def describe(
         "calibration": calibrations(committee),
         "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
         "prior": file.committee.prior,
+        "aggregate": file.committee.aggregate,
+        "accept": file.committee.accept,
         "card": {
             "task": task.name,
             "instructions": task.instructions,

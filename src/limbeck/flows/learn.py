@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.calibrate import Reading, Terms, read, told
 from limbeck.flows.job import Job, Notify, Progress
-from limbeck.flows.lesson import Lesson, conclude, gold_indices
+from limbeck.flows.lesson import Lesson, conclude, gold_indices, settled
 from limbeck.flows.select import gather, ready_selector
-from limbeck.flows.teaching import distil, finish, informed, performance, prepare, teach
+from limbeck.flows.teaching import Taught, distil, finish, informed, performance, prepare, teach
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
@@ -45,6 +46,8 @@ class Learned:
         prepared: how that was made ready, and which labels are probably right.
         stopped: which budget ended the asking early, or None.
         ended: why there was no further round.
+        reading: what people's answers taught, or None; the lesson is what follows from it.
+        gold: the same in words and numbers.
     """
 
     student: Student | None
@@ -53,6 +56,8 @@ class Learned:
     prepared: Prepared
     stopped: str | None
     ended: str
+    reading: Reading | None
+    gold: Mapping[str, Any]
 
 
 def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purse) -> Learned:
@@ -65,9 +70,9 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     recorded = {entry.number: entry for entry in ledger.rounds()}
     asked = Counter[str]()
     student: Student | None = None
-    reason, stopped, before, ended = "no round was run", None, None, None
+    stopped, before, ended = None, None, None
     lesson, watch = conclude(job, ledger, []), Watch(job)
-    prepared = prepare(job, lesson)
+    taught: Taught = (prepare(job, lesson), None, "no round was run")
     for number, size in enumerate(sizes):
         begun = time.perf_counter()
         if number in recorded:
@@ -88,10 +93,8 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             earlier, lesson = lesson.tokens, conclude(job, ledger, list(asked))
             # In between, the first round's settings will do; the student that stays is tuned on all labels.
             last = bool(stopped) or number == len(sizes) - 1
-            if last:
-                prepared, student, reason = finish(job, ledger, lesson)
-            else:
-                student, reason = teach(job, lesson, student)
+            taught = finish(job, ledger, lesson) if last else taught
+            student = taught[1] if last else teach(job, lesson, student)[0]
             held = performance(job, lesson, student, first=set(list(asked)[: sizes[0]])) if job.schedule.stop else None
             seen = watch.see(student, held, items=len(lesson.labels), tokens=lesson.tokens)
         facts, before = curve_point(job, lesson, student, selected=set(selected), before=before)
@@ -107,14 +110,30 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
         if ended:
             if not last:
                 with meter.phase("learn", model="student"):
-                    prepared, student, reason = finish(job, ledger, lesson)
+                    taught = finish(job, ledger, lesson)
             break
+    lesson, (prepared, student, reason), (reading, gold) = keep(job, ledger, lesson, taught, meter=meter, notify=notify)
+    ended = ended or "no round was run"
+    return Learned(student, None if student else reason, lesson, prepared, stopped, ended, reading, gold)
+
+
+def keep(
+    job: Job, ledger: Ledger, lesson: Lesson, taught: Taught, *, meter: Meter, notify: Notify
+) -> tuple[Lesson, Taught, tuple[Reading | None, dict[str, Any] | None]]:
+    """What people answered goes into the labels, and the student that is kept is taught."""
+    after = lesson
+    if (reading := read(ledger, lesson.table, Terms.of(job))) is not None:
+        with meter.phase("learn", model="student"):
+            after = settled(job, ledger, lesson, reading)
+            taught = finish(job, ledger, after)
+    gold = told(reading, lesson.table, before=lesson.probabilities, after=after.probabilities)
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
-            student, reason = distil(job, lesson, informed(job, ledger, lesson, job.distil), prepared)
+            prepared = taught[0]
+            taught = (prepared, *distil(job, after, informed(job, ledger, after, job.distil), prepared))
         notify(Progress("distil", 1, 1))
-    return Learned(student, None if student else reason, lesson, prepared, stopped, ended or "no round was run")
+    return after, taught, (reading, gold)
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from limbeck.aggregation.base import ASIDE, VoteTable, round_of, tabulate
 from limbeck.committee.base import calibrations
+from limbeck.flows.calibrate import Reading, Terms, relabel, unseen
 from limbeck.flows.job import Job
 from limbeck.ledger import Ledger
 from limbeck.records import Label
@@ -74,6 +75,26 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     answers = Counter(item for item, worker in {(vote.item, vote.worker) for vote in votes} if worker in voters)
     tokens = sum(vote.usage.tokens for vote in votes)
     return Lesson(table, alone, settled.probabilities, found.weights, labels, answers, tokens)
+
+
+def settled(job: Job, ledger: Ledger, lesson: Lesson, reading: Reading) -> Lesson:
+    """The lesson as people's answers teach to read it; what a person said of an item stands."""
+    terms = Terms.of(job)
+    labels = relabel(lesson.labels, reading.posterior(ledger, lesson.table), reading, terms)
+    return replace(lesson, labels=labels, probabilities=np.array([label.probabilities for label in labels]))
+
+
+def judge(job: Job, ledger: Ledger, items: Sequence[str], reading: Reading | None) -> Lesson:
+    """What a run says of items that nobody was asked about: test items."""
+    lesson = conclude(job, ledger, items)
+    return settled(job, ledger, lesson, reading) if reading is not None and lesson.labels else lesson
+
+
+def unflattered(lesson: Lesson, reading: Reading | None) -> Lesson:
+    """The lesson as it would be if nobody had answered about these very items, to be held against gold."""
+    without = unseen(reading)
+    rows = [without.get(label.item, label.probabilities) for label in lesson.labels]
+    return lesson if not without else replace(lesson, probabilities=np.array(rows))
 
 
 def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:

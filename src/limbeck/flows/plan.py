@@ -20,6 +20,8 @@ PILOT = 20
 # Bytes on the disk, measured on the demonstration's folder: for each vote, for each item beside its text (which stands
 # there twice), and for student, report and metrics together.
 VOTE_BYTES, ITEM_BYTES, FIXED_BYTES = 200, 290, 650_000
+# Of a kept state beside its numbers: its key, twice, and what SQLite adds.
+STATE_BYTES = 100
 # Seconds per item and round to select, embed and teach, measured on the demonstration's first run on two busy cores.
 LEARN_SECONDS = 0.002
 # Seconds per item to fine-tune an encoder: all-MiniLM-L6-v2, three epochs of sentences of 25 tokens, one core.
@@ -31,7 +33,8 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
 
     Returns:
         `pilot` (items, seconds by agent), `items`, `votes`, and ranges (value, low, high) for `wall_s`, `tokens`,
-        `memory_bytes` and `disk_bytes`, with what they rest on.
+        `memory_bytes` and `disk_bytes`, with what they rest on; `states_bytes` is the part of the disk that the
+        agents' hidden states take.
     """
     items = min(job.budget.items or len(job.pool), len(job.pool))
     test = len(job.test) if job.test else 0
@@ -49,7 +52,8 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
     rounds = len(job.schedule.sizes(items))
     memory = psutil.Process().memory_info().rss
     text = float(np.mean([len("".join(item.fields.values()).encode()) for item in pilot]))
-    disk = votes * VOTE_BYTES + asked * (ITEM_BYTES + 2 * text) + FIXED_BYTES
+    states = asked * sum(one["state_bytes"] for one in tried.values())
+    disk = votes * VOTE_BYTES + asked * (ITEM_BYTES + 2 * text) + FIXED_BYTES + states
     lengths = [len("".join(item.fields.values())) for item in pilot]
     spread = 1.96 * float(np.std(lengths)) / max(1.0, float(np.mean(lengths)) * len(pilot) ** 0.5)
     learning = LEARN_SECONDS * (len(job.pool) + items * rounds)
@@ -66,6 +70,7 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
         "tokens": _range(tokens, 1 - spread, 1 + spread),
         "memory_bytes": _range((memory * 1.3,) * 2, 1 / 1.3, 1.6),
         "disk_bytes": _range((disk,) * 2, 0.7, 1.5),
+        "states_bytes": states,
         "rests_on": "a pilot on this machine; the ranges are for texts unlike the pilot's and for other load",
     }
 
@@ -73,11 +78,15 @@ def plan(job: Job, *, notify: Notify = silent) -> dict[str, Any]:
 def _try(worker: Worker, pilot: list[Item]) -> dict[str, float]:
     warm, *_ = worker.plan(pilot)
     worker.answer(warm[:1])  # the shared prefix and first-time costs are paid once in a run, not per item
-    usage, begun = Usage(), time.perf_counter()
-    for batch in worker.plan(pilot):
-        usage = sum((vote.usage for vote in worker.answer(batch)), usage)
+    begun = time.perf_counter()
+    votes = [vote for batch in worker.plan(pilot) for vote in worker.answer(batch)]
     seconds = time.perf_counter() - begun
-    return {"seconds_per_item": seconds / len(pilot), "tokens_per_item": usage.tokens / len(pilot)}
+    states = [len(vote.state) + STATE_BYTES for vote in votes if vote.state is not None]
+    return {
+        "seconds_per_item": seconds / len(pilot),
+        "tokens_per_item": sum((vote.usage for vote in votes), Usage()).tokens / len(pilot),
+        "state_bytes": sum(states) / len(pilot),
+    }
 
 
 def _span(costs: Sequence[float], bounds: tuple[Sequence[float], Sequence[float]]) -> tuple[float, float]:

@@ -19,6 +19,7 @@ import numpy as np
 from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
+from limbeck.flows.calibrate import READ, UNSEEN, USED, stale, token, unseen
 from limbeck.flows.cleaning import KEY as CLEAN_KEY
 from limbeck.flows.cleaning import clean_set, noise, probabilities
 from limbeck.flows.disputes import disputes
@@ -26,7 +27,7 @@ from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import Learned, learn
-from limbeck.flows.lesson import Lesson, conclude
+from limbeck.flows.lesson import Lesson, judge, unflattered
 from limbeck.flows.outcomes import COMMITTEE, write_outcomes
 from limbeck.flows.staffing import staffing
 from limbeck.flows.summary import sentence, warnings
@@ -37,7 +38,7 @@ from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
-AUDIT = "audit.json"
+AUDIT, GOLD = "audit.json", "gold.json"
 JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 
@@ -53,7 +54,7 @@ def finished(folder: Path, fingerprint: str) -> bool:
     Ledger.bring_forward(folder)
     with Ledger.read(folder) as view:
         _same_task(folder, view.meta(FINGERPRINT), fingerprint)
-        return view.meta(STATE) == "finished" and (folder / METRICS).exists()
+        return view.meta(STATE) == "finished" and (folder / METRICS).exists() and not stale(view)
 
 
 def reopen(folder: Path) -> None:
@@ -103,6 +104,8 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         ledger.set_meta(CLEAN_KEY, probabilities(learned.lesson, learned.prepared))
         # An audit of earlier labels says nothing of these.
         (folder / AUDIT).unlink(missing_ok=True)
+        ledger.set_meta(UNSEEN, unseen(learned.reading))
+        ledger.set_meta(READ, token(ledger))
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)
         size = _keep(learned.student, folder / STUDENT, job)
     test = list(job.test) if job.test else []
@@ -125,6 +128,10 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
         if test:
             _outcomes(job, ledger, learned, folder)
     ledger.add_phases(meter.drain())
+    ledger.set_meta(USED, token(ledger))
+    (folder / GOLD).unlink(missing_ok=True)
+    if learned.reading is not None:
+        write_whole(folder / GOLD, json.dumps(metrics["gold"], indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     metrics["resources"] = combine(ledger.phases())
     metrics["warnings"] = warnings(metrics, stopped=stopped)
     metrics["sentence"] = sentence(metrics)
@@ -137,7 +144,9 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
 def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item], size: int | None) -> dict[str, Any]:
     labels, seed = job.task.labels, job.seed
     votes = [vote for vote in ledger.votes() if not vote.of_person]
-    judged = conclude(job, ledger, [item.id for item in test]) if test else learned.lesson
+    judged = unflattered(learned.lesson, learned.reading)
+    if test:
+        judged = judge(job, ledger, [item.id for item in test], learned.reading)
     on = "test" if test else "pool"
     pool = job.test if test and job.test else job.pool
     truth = Truth.of([pool[item] for item in judged.table.items], labels)
@@ -170,6 +179,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
         "votes": len(votes),
         "agents": {name: told.get(name, {}) | block for name, block in own.items()},
         "committee": committee | {"warning": warning},
+        "gold": learned.gold,
         "student": _student(job, learned, judged, size=size),
         "clean_set": clean_set(job, learned.lesson, learned.prepared),
         "learning_curve": [
@@ -183,7 +193,7 @@ def _metrics(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Item]
 def _outcomes(job: Job, ledger: Ledger, learned: Learned, folder: Path) -> None:
     """Leave what was said of each test item in the run folder."""
     items = list(job.test or ())
-    judged = conclude(job, ledger, [item.id for item in items])
+    judged = judge(job, ledger, [item.id for item in items], learned.reading)
     said = {STUDENT: {}, COMMITTEE: dict(zip(judged.table.items, judged.probabilities, strict=True))}
     if learned.student is not None and job.test is not None:
         opinion = learned.student.predict_proba(job.test.texts())

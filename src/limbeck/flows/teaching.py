@@ -15,9 +15,11 @@ from limbeck.flows.answers import read_gold
 from limbeck.flows.job import Job
 from limbeck.flows.lesson import Lesson
 from limbeck.ledger import LedgerView
-from limbeck.students.base import Floats, Reasoner, Student, Teacher
+from limbeck.students.base import Floats, Reasoner, Recalling, Student, Teacher
 from limbeck.students.robust import Prepared
 
+# What was learned from, the student, and why there is none.
+Taught = tuple[Prepared, Student | None, str]
 FOLDS = 5  # of the first round's items, each held out once
 
 
@@ -37,28 +39,33 @@ def prepare(job: Job, lesson: Lesson, *, gold: Mapping[str, str] | None = None) 
     place = {label: i for i, label in enumerate(job.task.labels)}
     said = np.array([place.get((gold or {}).get(label.item, ""), -1) for label in lesson.labels], np.int64)
     texts = job.pool.texts([job.pool.index(label.item) for label in lesson.labels])
-    rng = np.random.default_rng((job.seed, 7_000_000))
+    rng = np.random.default_rng((job.seed, 9_000_000))
     return job.robust(texts, lesson.probabilities, weigh(job, lesson), gold=said, rng=rng)
 
 
-def finish(job: Job, ledger: LedgerView, lesson: Lesson) -> tuple[Prepared, Student | None, str]:
+def finish(job: Job, ledger: LedgerView, lesson: Lesson) -> Taught:
     """All labels made ready, and the rounds' last student, taught by them, or None and why not."""
     prepared = prepare(job, lesson, gold=read_gold(ledger))
     return prepared, *distil(job, lesson, job.teach(None), prepared)
 
 
 def informed(job: Job, ledger: LedgerView, lesson: Lesson, teacher: Teacher) -> Teacher:
-    """The teacher with the rationale of the last vote for each text's label, where one was given and it wants any."""
-    if not isinstance(teacher, Reasoner):
-        return teacher
-    chosen = {label.item: label.label for label in lesson.labels}
-    found = {
-        vote.item: vote.rationale
-        for vote in ledger.votes()
-        if vote.rationale and vote.label is not None and chosen.get(vote.item) == vote.label
-    }
-    texts = job.pool.texts([job.pool.index(item) for item in found])
-    return teacher.with_rationales(dict(zip(texts, found.values(), strict=True)))
+    """The teacher with what votes left behind, as far as it can use it: rationales, or hidden states."""
+    if isinstance(teacher, Recalling):
+        items = [label.item for label in lesson.labels]
+        texts = dict(zip(items, job.pool.texts([job.pool.index(item) for item in items]), strict=True))
+        keys = {vote.key: vote.item for vote in ledger.votes(teacher.agent, items=items)}
+        return teacher.recalling({texts[keys[key]]: state for key, state in ledger.states(keys)})
+    if isinstance(teacher, Reasoner):
+        chosen = {label.item: label.label for label in lesson.labels}
+        reasons = {
+            vote.item: vote.rationale
+            for vote in ledger.votes()
+            if vote.rationale and vote.label is not None and chosen.get(vote.item) == vote.label
+        }
+        told = job.pool.texts([job.pool.index(item) for item in reasons])
+        return teacher.with_rationales(dict(zip(told, reasons.values(), strict=True)))
+    return teacher
 
 
 def weigh(job: Job, lesson: Lesson) -> Floats:

@@ -17,10 +17,11 @@ from filelock import FileLock, Timeout
 from limbeck.errors import RunError
 
 NAME = "ledger.sqlite"
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x6C6D626B  # "lmbk" in the file's header: tells a ledger from any other SQLite file
 _TRACES = "CREATE TABLE traces (key TEXT NOT NULL UNIQUE, body BLOB NOT NULL, crc INTEGER NOT NULL);"
-MIGRATIONS: Mapping[int, str] = {1: _TRACES}  # version → the SQL that makes it the next one
+_STATES = "CREATE TABLE states (key TEXT NOT NULL UNIQUE, body BLOB NOT NULL, crc INTEGER NOT NULL);"
+MIGRATIONS: Mapping[int, str] = {1: _TRACES, 2: _STATES}  # version → the SQL that makes it the next one
 
 SCHEMA = f"""
 BEGIN;
@@ -32,6 +33,7 @@ CREATE TABLE votes (key TEXT NOT NULL UNIQUE, item TEXT NOT NULL, worker TEXT NO
   decoded INTEGER NOT NULL, reused INTEGER NOT NULL, seconds REAL NOT NULL, created TEXT NOT NULL,
   crc INTEGER NOT NULL);
 {_TRACES}
+{_STATES}
 CREATE INDEX votes_by_worker ON votes (worker);
 CREATE INDEX votes_by_item ON votes (item);
 CREATE TABLE rounds (number INTEGER PRIMARY KEY, strategy TEXT NOT NULL, selected TEXT NOT NULL, facts TEXT,

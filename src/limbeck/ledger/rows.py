@@ -28,6 +28,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *("prefilled", "decoded", "reused", "seconds", "created"),
     ),
     "traces": ("key", "body"),
+    "states": ("key", "body"),
     "rounds": ("number", "strategy", "selected", "facts"),
     "labels": ("item", "label", "probabilities", "confidence", "accepted", "how"),
     "phases": ("body",),

@@ -76,7 +76,9 @@ class LedgerView:
         return default
 
     def votes(self, worker: str | None = None, items: Iterable[str] | None = None) -> Iterator[Vote]:
-        """Votes in the order they were cast, of one worker or on some items only; `traces` gives their traces.
+        """Votes in the order they were cast, of one worker or on some items only.
+
+        Traces and states are given by `traces` and `states`.
 
         With `items`, votes come in groups of up to 500 items in the order of `items`, each group in the order cast.
         """
@@ -92,6 +94,11 @@ class LedgerView:
         """Key and trace of those of the votes that have one, in groups of up to 500 keys."""
         for chunk in _chunks(keys):
             yield from map(to_trace, self._chunk("traces", f"key IN ({_marks(chunk)})", chunk))
+
+    def states(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Key and state of those of the votes that have one (`Vote.state`), in groups of up to 500 keys."""
+        for chunk in _chunks(keys):
+            yield from self._chunk("states", f"key IN ({_marks(chunk)})", chunk)
 
     def has(self, keys: Collection[str]) -> set[str]:
         """Those of the keys whose vote is in the ledger."""
@@ -153,6 +160,7 @@ class LedgerView:
         for table, by, kept in (
             ("votes", "key", 9),
             ("traces", "key", 2),
+            ("states", "key", 2),
             ("rounds", "number", 3),
             ("labels", "item", 6),
         ):

@@ -95,8 +95,13 @@ class Ledger(LedgerView):
         """
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         traces = [trace_row(vote.key, vote.trace) for vote in votes if vote.trace is not None]
+        states = [seal((str(vote.key), vote.state)) for vote in votes if vote.state is not None]
         rows = [vote_row(vote, created) for vote in votes]
-        return self._write((_addition("votes", "key"), rows), (_addition("traces", "key"), traces))
+        return self._write(
+            (_addition("votes", "key"), rows),
+            (_addition("traces", "key"), traces),
+            (_addition("states", "key"), states),
+        )
 
     def add_items(self, items: Iterable[Item]) -> int:
         """Keep the items that are asked; those already there are left as they are. Returns how many were added."""

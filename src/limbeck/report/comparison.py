@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from pydantic import Field, ValidationError
 
 from limbeck.errors import RunError
@@ -26,7 +26,7 @@ COSTS = {
     "cpu_s": "CPU seconds",
     "tokens": "tokens",
     "energy_j": "joules",
-    "peak_rss_bytes": "bytes of memory at the peak",
+    "peak_rss_bytes": "memory at the peak",
 }
 WHAT = {"labels": ("Labels", COMMITTEE), "student": ("Student", STUDENT)}
 FRAME = Frame(720, 300, left=56, right=24)
@@ -234,10 +234,12 @@ def pareto(known: Comparison, cost: str) -> Markup | None:
     axes.set_xlim(low / 1.3, high * 1.6)
     _name_points(drawing, points)
     axes.yaxis.set_major_formatter(lambda value, _: words.percent(value))
-    axes.xaxis.set_major_formatter(lambda value, _: words.count(value))
+    write = words.size if cost == "peak_rss_bytes" else words.count
+    axes.xaxis.set_major_formatter(lambda value, _: write(value))
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     drawing.say_x(f"{COSTS[cost]} a run, logarithmic")
-    label = "; ".join(f"{name}: {words.percent(value)} at {words.count(spend)}" for spend, value, name in points)
+    label = "; ".join(f"{name}: {words.percent(value)} at {write(spend)}" for spend, value, name in points)
     return drawing.inline(f"pareto-{cost}", f"Quality against {COSTS[cost]}. {label}.", css="wide")
 
 

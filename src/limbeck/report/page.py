@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from limbeck.errors import RunError
-from limbeck.report import audit, charts, scores, sections, words
+from limbeck.report import audit, charts, gold, scores, sections, words
 from limbeck.report.cards import cards
 from limbeck.report.safety import cut, without_traces
 from limbeck.report.shape import Metrics, understood
@@ -37,6 +37,8 @@ def write_report(folder: Path) -> Path:
     metrics = read_facts(folder / "metrics.json", again="Run the same `limbeck run` again.")
     if (audited := folder / "audit.json").exists():
         metrics["audit"] = read_facts(audited, again="Run the same `limbeck audit` again.")
+    if (golden := folder / "gold.json").exists():
+        metrics["gold"] = read_facts(golden, again="Run the same `limbeck run` again.")
     target = folder / "report.html"
     replace_page(target, render(metrics).encode("utf-8"))
     return target
@@ -112,6 +114,8 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
         "bins_committee": scores.bins(m.committee, "committee"),
         "bins_student": scores.bins(m.student, "student"),
         "kept": scores.kept(m),
+        "gold": gold.trials(m.gold),
+        "gold_agents": gold.agents(m.gold),
         "audit": audit.shares(m.audit),
         "agents": sections.agents(m),
         "plan": sections.plan(m),

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from limbeck.errors import RunError
 from limbeck.report.audit import AuditPart
 from limbeck.report.block import Block, Interval, Number, Numbers, Part, Rows, Said, Table
+from limbeck.report.gold import CalibrationPart
 from limbeck.report.plan import PlanPart
 from limbeck.report.safety import all_visible
 
@@ -295,6 +296,7 @@ class Metrics(Block):
     resources: Part[ResourcesPart] = ResourcesPart()
     disagreements: Rows[DisagreementPart] = Field(default_factory=list)
     reproduce: Part[ReproducePart] = ReproducePart()
+    gold: CalibrationPart | None = None
     audit: AuditPart | None = None  # of audit.json, where there is one
 
 

@@ -70,6 +70,20 @@ class Reasoner(Teacher, Protocol):
         ...
 
 
+@runtime_checkable
+class Recalling(Protocol):
+    """A teacher that can use states which votes left behind, and then computes none."""
+
+    @property
+    def agent(self) -> str:
+        """Whose states it can use."""
+        ...
+
+    def recalling(self, known: Mapping[str, bytes]) -> Teacher:
+        """The same teacher with these states: text → `Vote.state`."""
+        ...
+
+
 def what_counts(
     texts: Sequence[str], targets: Floats, weights: Floats | None, *, labels: Sequence[str]
 ) -> tuple[list[str], Floats, Floats, Floats]:

@@ -108,14 +108,12 @@ def _held_out(task_file: TaskFile) -> Iterator[Finding]:
 
 
 def _student(student: StudentSection) -> Iterator[Finding]:
-    if student.kind == "linear":
-        for key in FINE_TUNING:
-            if key in student.model_fields_set:
-                yield ("student", key), "means nothing to a linear student; it belongs to kind: encoder"
-    if student.kind in ("linear", "encoder"):
-        for key in ADAPTING:
-            if key in student.model_fields_set:
-                yield ("student", key), f"means nothing to a student of kind {student.kind}; it belongs to kind: causal"
+    foreign = dict.fromkeys(FINE_TUNING, ("encoder", "causal"))
+    foreign |= dict.fromkeys(ADAPTING, ("causal",)) | {"agent": ("probe",)}
+    for key, kinds in foreign.items():
+        if key in student.model_fields_set and student.kind not in kinds:
+            known = " or ".join(kinds)
+            yield ("student", key), f"means nothing to a student of kind {student.kind}; it belongs to kind: {known}"
 
 
 def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object]) -> Iterator[Finding]:

@@ -164,7 +164,10 @@ class CriticSection(Section):
 
 
 class CommitteeSection(Section):
-    """Who is asked what, and how votes become labels; `prior` is None for uniform. `PROTOCOLS` are keys of one each."""
+    """Who is asked what, how votes become labels, and what is kept of them.
+
+    `prior` is None for uniform. `PROTOCOLS` are keys of one each.
+    """
 
     protocol: Text = "vote"
     cascade: Annotated[CascadeSection | None, BeforeValidator(text_or_none)] = None
@@ -174,6 +177,7 @@ class CommitteeSection(Section):
     aggregate: Text = "opinion-pool"
     prior: Annotated[dict[str, PositiveShare] | None, BeforeValidator(_prior)] = None
     accept: Share = 0.0
+    states: Truth = True
 
 
 PROTOCOLS = ("cascade", "debate", "judge", "critic")
@@ -190,12 +194,16 @@ class SelectionSection(Section):
 
 
 class StudentSection(Section):
-    """The small model that learns; `encoder` None means TF-IDF only. `noise` None is what suits the kind."""
+    """The small model that learns; `encoder` None means TF-IDF only, `noise` None what suits the kind.
+
+    `FINE_TUNING`, `ADAPTING` and `agent` belong to some kinds only.
+    """
 
     kind: Text = "linear"
     encoder: MaybeText = "all-minilm-l6-v2"
     min_confidence: Share = 0.0
     noise: MaybeText = None
+    agent: ShortName = None
     model: Text = "all-minilm-l6-v2-weights"
     epochs: Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(meaning)] = 3
     learning_rate: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False), BeforeValidator(meaning)] = (

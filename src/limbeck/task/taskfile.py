@@ -105,17 +105,19 @@ class TaskFile(BaseModel):
 def fingerprint(task_file: TaskFile) -> str:
     """Hash of everything in the task file that changes a run's tables (64 hex digits).
 
-    The task's name, what may leave the machine, how patiently a server is asked and how examples are
-    synthesised change nothing there and are left out. The content of the data is not in it either: `Pool.digest` names
-    that.
+    The task's name, what may leave the machine, how patiently a server is asked, whether states are kept and how
+    examples are synthesised change no answer and are left out. The content of the data is not in it either:
+    `Pool.digest` names that.
     """
-    left_out: Any = {"privacy": True, "synthesis": True, "task": {"name"}}
+    left_out: Any = {"privacy": True, "synthesis": True, "task": {"name"}, "committee": {"states"}}
     values = task_file.model_dump(mode="json", by_alias=True, exclude=left_out)
     for agent in values["agents"] or ():
         if isinstance(agent["engine"], dict):
             for key in _PATIENCE:
                 del agent["engine"]["server"][key]
-    if values["student"]["kind"] == "linear":  # so that runs made before there were such keys can go on
+    if values["student"]["kind"] != "probe":
+        del values["student"]["agent"]
+    if values["student"]["kind"] != "encoder":  # so that runs made before there were such keys can go on
         for key in FINE_TUNING:
             del values["student"][key]
     if values["student"]["kind"] != "causal":  # likewise
