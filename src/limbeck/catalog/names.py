@@ -46,6 +46,7 @@ AGGREGATORS = {
     "dawid-skene": "limbeck.aggregation.dawid_skene:DawidSkene",
     "opinion-pool": "limbeck.aggregation.opinion_pool:OpinionPool",
 }
+REFINERS = {"mixture": "limbeck.aggregation.mixture:Mixture"}
 SELECTORS = {
     "random": "limbeck.selection.random:Random",
     "least-confidence": "limbeck.selection.uncertainty:LeastConfidence",
@@ -93,7 +94,7 @@ LOADERS = {
     "probe": "limbeck.students.probe:load_student",
 }
 PROBED = "limbeck.students.probe:facts_of"
-TRUNK = "limbeck.engines.trunk:load"
+TRUNK, SEQUENCE = "limbeck.engines.trunk:load", "limbeck.engines.sequence:load"
 PROTOCOLS = {
     "vote": "limbeck.committee.vote:Voting",
     "cascade": "limbeck.committee.cascade:Cascade",
@@ -105,6 +106,7 @@ PROTOCOLS = {
 NAMES: Mapping[str, Sequence[str]] = {
     "committee.protocol": tuple(PROTOCOLS),
     "committee.aggregate": tuple(AGGREGATORS),
+    "committee.refine": tuple(REFINERS),
     "selection.strategy": tuple(SELECTORS),
     "selection.cold": COLD,
     "student.kind": tuple(STUDENTS),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.agent import Apprentice
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.calibrate import Reading, Terms, read, told
@@ -77,6 +78,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             with meter.phase("select"):
                 name, selected = choose(job, ledger, lesson, asked=asked, student=student, round_=(number, size))
         ledger.start_round(number, strategy=name, selected=selected)
+        apprentices(job, student, list(asked))
         items = [job.pool[one] for one in selected]
         ledger.add_items(items)
         stopped = annotate(
@@ -114,6 +116,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             lesson = settled(job, ledger, lesson, reading)
             student, reason = teach(job, lesson, None)
     gold = told(reading, lesson.table, before=committee, after=lesson.probabilities)
+    apprentices(job, student, list(asked))
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
@@ -132,6 +135,13 @@ def recalled(job: Job, ledger: Ledger, lesson: Lesson) -> Teacher:
     texts = dict(zip(items, job.pool.texts([job.pool.index(item) for item in items]), strict=True))
     keys = {vote.key: vote.item for vote in ledger.votes(teacher.agent, items=items)}
     return teacher.recalling({texts[keys[key]]: state for key, state in ledger.states(keys)})
+
+
+def apprentices(job: Job, student: Student | None, taught: Sequence[str]) -> None:
+    """Tell the workers that are the student what it learned from."""
+    for worker in job.committee.workers:
+        if isinstance(worker, Apprentice):
+            worker.learn(student, taught)
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:

@@ -25,10 +25,23 @@ def load_student(folder: Path, *, encoder: Encoder | None = None) -> Student:
     Raises:
         StudentError: when files are missing or damaged, or the encoder is not the right one.
     """
+    if _fine_tuned(folder):
+        return fine_tuned.load_student(folder)
+    return linear.load_student(folder, encoder=encoder)
+
+
+def needed_encoder(folder: Path) -> str | None:
+    """Identity of the sentence encoder that the student in this folder cannot do without; None: it needs none.
+
+    Raises:
+        StudentError: when files are missing or damaged.
+    """
+    return None if _fine_tuned(folder) else linear.encoder_of(folder)
+
+
+def _fine_tuned(folder: Path) -> bool:
     try:
         settings = json.loads((folder / SETTINGS).read_bytes())
     except (OSError, ValueError, RecursionError):
-        settings = None  # the loader below says what is wrong
-    if isinstance(settings, dict) and settings.get("format") == fine_tuned.FORMAT:
-        return fine_tuned.load_student(folder)
-    return linear.load_student(folder, encoder=encoder)
+        return False  # the loader says what is wrong
+    return isinstance(settings, dict) and settings.get("format") == fine_tuned.FORMAT
