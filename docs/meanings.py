@@ -31,6 +31,14 @@ MEANINGS = {
     "agents.name": "Unique in the file. Left out: made from the model's name.",
     "agents.model": "A model: a name of `limbeck models list`, a `.gguf` file, a model folder, or `hf:owner/name`.",
     "agents.encoder": "Instead of `model`: a sentence encoder, which compares the text with each label's description.",
+    "agents.functions": "Instead: [labelling functions](../how-to/other-workers.md#labelling-functions).",
+    "agents.functions.keywords": "Label → words or phrases, found whole and in any case.",
+    "agents.functions.patterns": "Label → regular expressions of Python, searched for in the text.",
+    "agents.callable": "Instead: [a Python function](../how-to/other-workers.md#a-python-function), `module:function`.",
+    "agents.classifier": "Instead: [a classifier](../how-to/other-workers.md#a-classifier-that-you-have): a run or "
+    "student folder, a model folder, or `hf:owner/name`.",
+    "agents.label_map": "The classifier's label → the task's, where they differ.",
+    "agents.student": "Instead, if `true`: [the run's own student](../how-to/other-workers.md#the-student-itself).",
     "agents.engine": "What runs the model. A server is named with its address: `{server: http://127.0.0.1:8000/v1}`.",
     "agents.engine.server": "[A server](../how-to/use-a-server.md); `server: URL` is short for `server: {url: URL}`.",
     "agents.engine.server.url": "Its address, without credentials. Usually ends in `/v1`.",
@@ -47,8 +55,12 @@ MEANINGS = {
     "agents.label_order": "The order in which `{labels}` lists the labels.",
     "agents.examples": "Worked examples in the prompt.",
     "agents.examples.number": "How many.",
-    "agents.examples.choose": "`random`: by the seed. `balanced`: the labels in turn. `first`: the first of the file.",
-    "agents.examples.from": "The file, or built-in name, that holds them. It needs the same text and gold columns.",
+    "agents.examples.choose": "`random`: by the seed. `balanced`: the labels in turn. `first`: the first of the file. "
+    "[`nearest`, `diverse`](../how-to/write-prompts.md#which-examples): by likeness of meaning.",
+    "agents.examples.from": "The file, or built-in name, that holds them; it needs the same text and gold columns. Or "
+    "the folder of an earlier run.",
+    "agents.examples.source": "`column`: the file's gold. Of a run: what people answered (`gold`), what the "
+    "committee was surest of (`confident`), what the student confirms (`clean`).",
     "agents.decode": "How the answer is drawn: one decoder. `decode: cot` is short for `decode: {cot: {}}`.",
     "agents.decode.choice": "[Label scoring](../explanation/label-scoring.md): each label's exact log-probability.",
     "agents.decode.choice.calibration": "Takes out what a prompt prefers anyway. Encoders know `none` and `batch`.",
@@ -114,6 +126,8 @@ MEANINGS = {
     "committee.critic.check": "`split`: items on which the agents differ. `all`: every item.",
     "committee.critic.sure": 'How likely the critic\'s "no" must be for a veto.',
     "committee.aggregate": "How the votes on one item become one label with a probability.",
+    "committee.refine": "Makes labels better by where the texts lie; see "
+    "[labels from the neighbours](../how-to/no-gold.md#labels-from-the-neighbours).",
     "committee.prior": "How often each label is expected. Give it when labels are not equally common.",
     "committee.accept": "The confidence from which a label counts as accepted.",
     "committee.states": "Keep what each model made of a text, from the pass that scored the labels, so that a few gold "
@@ -191,6 +205,7 @@ MEANINGS = {
     "synthesis.attempts": "Texts that may be written for each example wanted, on average.",
     "synthesis.tokens": "Tokens that may be computed in all, those of the anchors included.",
     "privacy": "What may leave the machine.",
+    "privacy.allow_code": "Whether `agents.callable` may run Python code. Read the code of a file you did not write.",
     "privacy.allow_remote": "Whether a server that is not on this machine may be sent texts.",
 }
 
@@ -202,6 +217,10 @@ SHAPES = {
     "data.test": "path, built-in name, `{share: …}`, `{items: …}` or `null`",
     "agents": "list of agents, or `null`",
     "agents.label_words": "mapping from label to word",
+    "agents.functions": "mapping, or `null`",
+    "agents.functions.keywords": "mapping from label to list of words",
+    "agents.functions.patterns": "mapping from label to list of expressions",
+    "agents.label_map": "mapping from label to label",
     "agents.engine": "an [engine](catalogue.md#engines), or `{server: …}`",
     "agents.engine.server": "address, or mapping",
     "agents.examples": "mapping",
@@ -241,6 +260,8 @@ SOURCES = {
     "aggregators.majority": "plain counting",
     "aggregators.weighted": "Nitzan & Paroush, Optimal decision rules in uncertain dichotomous choice situations, 1982",
     "aggregators.dawid-skene": "Dawid & Skene, Maximum likelihood estimation of observer error-rates, 1979",
+    "refiners.mixture": "Nigam et al., Text classification from labeled and unlabeled documents, 2000; begun and held "
+    "by votes as in Zanella et al., arXiv 2406.01837",
     "aggregators.opinion-pool": "Genest & Zidek, Combining probability distributions, Statistical Science 1986",
     "selectors.random": "drawing lots",
     "selectors.least-confidence": "Lewis & Gale, A sequential algorithm for training text classifiers, SIGIR 1994",

@@ -25,6 +25,7 @@ from limbeck.catalog import (
     NAMES,
     NEEDS,
     NOISES,
+    REFINERS,
     REPORT,
     SELECTORS,
     STOPS,
@@ -42,6 +43,7 @@ KINDS = {
     "engines": ENGINES,
     "decoders": DECODERS,
     "aggregators": AGGREGATORS,
+    "refiners": REFINERS,
     "selectors": SELECTORS,
     "stops": STOPS,
     "students": STUDENTS,
@@ -71,6 +73,7 @@ def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
 
 def test_names_of_a_task_file_are_those_of_the_catalogue() -> None:
     assert set(NAMES["committee.aggregate"]) == set(AGGREGATORS)
+    assert set(NAMES["committee.refine"]) == set(REFINERS)
     assert set(NAMES["selection.strategy"]) == set(SELECTORS)
     assert set(NAMES["agents.engine"]) == set(ENGINES)
     assert set(NAMES["student.kind"]) == set(STUDENTS) == set(LOADERS)

@@ -11,6 +11,8 @@ from typing import Any
 
 # A worker whose name begins so is a person.
 PERSON = "person:"
+# Flag of a vote without a label that is no failure: the worker has nothing to say of this item.
+ABSTAINED = "abstained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,11 @@ class Vote:
     flags: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     state: bytes | None = field(default=None, repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the worker should have given a label and gave none."""
+        return self.label is None and ABSTAINED not in self.flags
 
     @property
     def of_person(self) -> bool:

@@ -13,11 +13,24 @@ from limbeck.agent.sight import Sight, frame_of
 from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
-from limbeck.catalog.names import CAUSAL, ENGINES, EXPORTED, EXPORTER, FOLDERS, LOADERS, PROBED, TRUNK, WIDTH, resolve
+from limbeck.catalog.names import (
+    CAUSAL,
+    ENGINES,
+    EXPORTED,
+    EXPORTER,
+    FOLDERS,
+    LOADERS,
+    PROBED,
+    SEQUENCE,
+    TRUNK,
+    WIDTH,
+    resolve,
+)
 from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.students.base import Student
+from limbeck.students.kept import load_student, needed_encoder
 from limbeck.task import EngineSection, notice
 
 
@@ -86,6 +99,31 @@ class Models:
         load = resolve(CAUSAL)
         folder, checksums = self._model(name)
         return load(folder, name=name, checksums=checksums)
+
+    def place(self, name: str) -> Path:
+        """A path as written → the path on disk."""
+        return self._place(name)
+
+    def student(self, folder: Path) -> Student:
+        """A kept student of any kind, with the encoder it was taught with.
+
+        Raises:
+            LimbeckError: when it cannot be read.
+        """
+        wanted = needed_encoder(folder)
+        encoder = self.encoder(wanted.rpartition(":")[0]) if wanted else None
+        return load_student(folder, encoder=encoder)
+
+    def sequence(self, name: str) -> Any:
+        """A model that gives texts the probability of each of its labels.
+
+        Raises:
+            MissingExtra: without torch.
+            LimbeckError: when it cannot be fetched or read.
+        """
+        load = resolve(SEQUENCE)
+        folder, checksums = self._model(name)
+        return load(folder, checksums=checksums)
 
     def branches(self, kind: str | EngineSection, engine: Any) -> int:
         """Rows that an engine of this process decodes fastest; measured once for each machine and model."""

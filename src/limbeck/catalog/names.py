@@ -46,6 +46,7 @@ AGGREGATORS = {
     "dawid-skene": "limbeck.aggregation.dawid_skene:DawidSkene",
     "opinion-pool": "limbeck.aggregation.opinion_pool:OpinionPool",
 }
+REFINERS = {"mixture": "limbeck.aggregation.mixture:Mixture"}
 SELECTORS = {
     "random": "limbeck.selection.random:Random",
     "least-confidence": "limbeck.selection.uncertainty:LeastConfidence",
@@ -108,7 +109,11 @@ NOISES = {
 AUTO = "auto"
 # Where the file names none: an encoder pools by itself, and for the others nothing else was measured.
 USUAL = {"linear": "pooled", "encoder": "soft", "causal": "soft", "probe": "soft"}
-TRUNK, CAUSAL = "limbeck.engines.trunk:load", "limbeck.engines.causal:load"
+TRUNK, CAUSAL, SEQUENCE = (
+    "limbeck.engines.trunk:load",
+    "limbeck.engines.causal:load",
+    "limbeck.engines.sequence:load",
+)
 PROTOCOLS = {
     "vote": "limbeck.committee.vote:Voting",
     "cascade": "limbeck.committee.cascade:Cascade",
@@ -120,6 +125,7 @@ PROTOCOLS = {
 NAMES: Mapping[str, Sequence[str]] = {
     "committee.protocol": tuple(PROTOCOLS),
     "committee.aggregate": tuple(AGGREGATORS),
+    "committee.refine": tuple(REFINERS),
     "selection.strategy": tuple(SELECTORS),
     "selection.cold": COLD,
     "student.kind": tuple(STUDENTS),

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from limbeck.agent import Worker
 from limbeck.agent.author import AUTHOR
 from limbeck.agent.sight import Sight
-from limbeck.aggregation.base import Aggregator
+from limbeck.aggregation.base import Aggregator, Refiner
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
 from limbeck.catalog.agents import Agents, probed
@@ -25,6 +27,7 @@ from limbeck.catalog.names import (
     NEEDS,
     NOISES,
     PROTOCOLS,
+    REFINERS,
     SELECTORS,
     STOPS,
     STUDENTS,
@@ -32,13 +35,15 @@ from limbeck.catalog.names import (
     resolve,
 )
 from limbeck.catalog.synthesis import build_author, terms_of
+from limbeck.catalog.variants import variants
 from limbeck.committee import Committee
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.flows.appraise import JUDGE
+from limbeck.flows.bias import bias as find_bias
 from limbeck.flows.commission import Commission
 from limbeck.flows.facts import describe
-from limbeck.flows.job import Budget, Job, Schedule
+from limbeck.flows.job import Budget, Job, Notify, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
 from limbeck.students.robust import Robust
@@ -79,7 +84,8 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder else None
             selecting = self._selecting(encoder)
-            workers = tuple(self._agents.workers(task))
+            refine = self._refine(encoder)
+            workers = tuple(self._agents.workers(task, test=test))
             distil = self._distil(task, workers)
         prior = None if file.committee.prior is None else [file.committee.prior[label] for label in task.labels]
         aggregator = resolve(AGGREGATORS[file.committee.aggregate])()
@@ -90,7 +96,7 @@ class Workshop:
             test=test,
             committee=committee,
             aggregator=aggregator,
-            aggregate=file.committee.aggregate,
+            aggregate=" + ".join(filter(None, (file.committee.aggregate, file.committee.refine))),
             prior=prior,
             accept=file.committee.accept,
             schedule=self._schedule(),
@@ -102,7 +108,23 @@ class Workshop:
             min_confidence=file.student.min_confidence,
             seed=file.data.seed,
             facts=describe(file, task, pool, committee=committee, assets=self._models.used),
+            refine=refine,
         )
+
+    def bias(self, items: int, *, notify: Notify) -> dict[str, Any]:
+        """What changes when the agents are asked otherwise about so many items, drawn by the seed; see `flows.bias`.
+
+        Raises:
+            LimbeckError: whatever is wrong with the task file, its data or its models.
+        """
+        with self._meter.phase("load"):
+            task = self._data.task()
+            pool, _ = self._data.read(task)
+            asked, skipped = variants(self._file, task, self._agents, pool[0])
+        seed = self._file.data.seed
+        drawn = np.random.default_rng((seed, 8_000_001)).permutation(len(pool))[:items]
+        texts = [pool[int(i)] for i in drawn]
+        return find_bias(asked, texts, labels=task.labels, skipped=skipped, seed=seed, notify=notify)
 
     def synthesis(self, judge: str | None = None) -> Commission:
         """All parts of a synthesis.
@@ -159,6 +181,13 @@ class Workshop:
         if not {self._file.selection.strategy, self._file.selection.cold} & DIVERSE:
             return None
         return encoder or self._models.encoder("all-minilm-l6-v2")
+
+    def _refine(self, encoder: Encoder | None) -> tuple[Refiner, Encoder] | None:
+        """What makes labels better by where the texts lie, and the encoder it needs."""
+        wanted = self._file.committee.refine
+        if wanted is None:
+            return None
+        return resolve(REFINERS[wanted])(), encoder or self._models.encoder("all-minilm-l6-v2")
 
     def _committee(
         self, workers: tuple[Worker, ...], task: Task, *, aggregator: Aggregator, prior: list[float] | None

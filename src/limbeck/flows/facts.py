@@ -13,12 +13,12 @@ from typing import Any
 
 import psutil
 
-from limbeck.agent import LanguageAgent, MaskedAgent
+from limbeck.agent import Apprentice, ClassifierAgent, Demonstrated, FunctionAgent, LanguageAgent, MaskedAgent, Worker
 from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
 from limbeck.task import Task, TaskFile
 
-PROMPTED = (LanguageAgent, MaskedAgent)
+PROMPTED = (LanguageAgent, MaskedAgent, Demonstrated)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
 # Engine or kind of student → what its results hang on beside those.
 BEHIND: dict[str, tuple[str, ...]] = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
@@ -34,7 +34,7 @@ def describe(
     agents = {
         worker.name: {
             "model": worker.model,
-            "style": worker.style if isinstance(worker, PROMPTED) else "similarity of text and label",
+            "style": _style(worker),
             "prompt_example": worker.example(pool[0]) if isinstance(worker, PROMPTED) else None,
         }
         for worker in committee.workers
@@ -48,7 +48,11 @@ def describe(
         "labels": list(task.labels),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
-        "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
+        "branches": {
+            one.name: one.branches
+            for one in committee.workers
+            if isinstance(one, LanguageAgent | Demonstrated) and one.branches is not None
+        },
         "prior": file.committee.prior,
         "aggregate": file.committee.aggregate,
         "accept": file.committee.accept,
@@ -66,6 +70,14 @@ def describe(
             "assets": _assets(assets),
         },
     }
+
+
+def _style(worker: Worker) -> str:
+    """What an agent does, in a few words."""
+    if isinstance(worker, PROMPTED):
+        return worker.style
+    told = {FunctionAgent: "labelling functions", ClassifierAgent: "an existing classifier", Apprentice: "the student"}
+    return told.get(type(worker), "similarity of text and label")
 
 
 def machine() -> dict[str, Any]:

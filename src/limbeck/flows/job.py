@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from limbeck.aggregation.base import Aggregator
+from limbeck.aggregation.base import Aggregator, Refiner
 from limbeck.committee import Committee
 from limbeck.encoder import Encoder
 from limbeck.pool import Pool
@@ -79,6 +79,7 @@ class Job:
         encoder: for selection, or None.
         min_confidence: labels below it do not teach.
         seed: of everything random.
+        refine: makes the committee's labels better by where the texts lie, and the encoder that says where; or None.
         facts: what the report tells and the flows do not use: task file, assets, versions.
     """
 
@@ -99,6 +100,7 @@ class Job:
     min_confidence: float
     seed: int
     facts: Mapping[str, Any]
+    refine: tuple[Refiner, Encoder] | None = None
 
 
 @dataclass(frozen=True, slots=True)

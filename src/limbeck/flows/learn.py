@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.agent import Apprentice
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.calibrate import Reading, Terms, read, told
@@ -81,6 +82,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             with meter.phase("select"):
                 name, selected = choose(job, ledger, lesson, asked=asked, student=student, round_=(number, size))
         ledger.start_round(number, strategy=name, selected=selected)
+        apprentices(job, student, list(asked))
         items = [job.pool[one] for one in selected]
         ledger.add_items(items)
         stopped = annotate(
@@ -119,7 +121,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
 
 def keep(
     job: Job, ledger: Ledger, lesson: Lesson, taught: Taught, *, meter: Meter, notify: Notify
-) -> tuple[Lesson, Taught, tuple[Reading | None, dict[str, Any] | None]]:
+) -> tuple[Lesson, Taught, tuple[Reading | None, dict[str, Any]]]:
     """What people answered goes into the labels, and the student that is kept is taught."""
     after = lesson
     if (reading := read(ledger, lesson.table, Terms.of(job))) is not None:
@@ -127,6 +129,7 @@ def keep(
             after = settled(job, ledger, lesson, reading)
             taught = finish(job, ledger, after)
     gold = told(reading, lesson.table, before=lesson.probabilities, after=after.probabilities)
+    apprentices(job, taught[1], list(lesson.answers))
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
@@ -134,6 +137,13 @@ def keep(
             taught = (prepared, *distil(job, after, informed(job, ledger, after, job.distil), prepared))
         notify(Progress("distil", 1, 1))
     return after, taught, (reading, gold)
+
+
+def apprentices(job: Job, student: Student | None, taught: Sequence[str]) -> None:
+    """Tell the workers that are the student what it learned from."""
+    for worker in job.committee.workers:
+        if isinstance(worker, Apprentice):
+            worker.learn(student, taught)
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:

@@ -57,6 +57,9 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     if len(first) < len(votes):
         alone = tabulate(first, labels=job.task.labels, items=rows, calibration=methods, prior=job.prior)
     found = job.aggregator(table)
+    if job.refine is not None and rows:
+        refiner, encoder = job.refine
+        found = replace(found, probabilities=refiner(found.probabilities, encoder.encode(_texts(job, rows))))
     settled = job.committee.settle(table, found, votes)
     best = settled.probabilities.argmax(axis=1)
     sure = settled.probabilities[np.arange(len(rows)), best]
@@ -95,6 +98,15 @@ def unflattered(lesson: Lesson, reading: Reading | None) -> Lesson:
     without = unseen(reading)
     rows = [without.get(label.item, label.probabilities) for label in lesson.labels]
     return lesson if not without else replace(lesson, probabilities=np.array(rows))
+
+
+def _texts(job: Job, items: Sequence[str]) -> list[str]:
+    """Texts of items of the pool and of the test set."""
+    found: dict[str, str] = {}
+    for pool in (job.pool, job.test) if job.test else (job.pool,):
+        there = [item for item in items if item not in found and item in pool]
+        found.update(zip(there, pool.texts([pool.index(item) for item in there]), strict=True))
+    return [found[item] for item in items]
 
 
 def gold_indices(job: Job, gold: Sequence[str | None]) -> Integers:

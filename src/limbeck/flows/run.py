@@ -38,7 +38,7 @@ from limbeck.records import Item
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
-AUDIT, GOLD = "audit.json", "gold.json"
+AUDIT, GOLD, BIAS, SLICES = "audit.json", "gold.json", "bias.json", "slices.json"
 JUDGED = ("accuracy", "macro_f1", "ece", "items_per_second", "agreement_with_committee")
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 
@@ -102,8 +102,9 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     with meter.phase("learn", model="student"):
         ledger.replace_labels(learned.lesson.labels)
         ledger.set_meta(CLEAN_KEY, probabilities(learned.lesson, learned.prepared))
-        # An audit of earlier labels says nothing of these.
-        (folder / AUDIT).unlink(missing_ok=True)
+        # An audit or slices of earlier labels say nothing of these.
+        for earlier in (AUDIT, SLICES):
+            (folder / earlier).unlink(missing_ok=True)
         ledger.set_meta(UNSEEN, unseen(learned.reading))
         ledger.set_meta(READ, token(ledger))
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)

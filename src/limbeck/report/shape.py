@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError
 from limbeck.errors import RunError
 from limbeck.report.audit import AuditPart
 from limbeck.report.block import Block, Interval, Number, Numbers, Part, Rows, Said, Table
+from limbeck.report.costs import ResourcesPart
+from limbeck.report.fairness import BiasPart, SlicesPart
 from limbeck.report.gold import CalibrationPart
 from limbeck.report.plan import PlanPart
 from limbeck.report.safety import all_visible
@@ -203,38 +205,6 @@ class RoundPart(Block):
     notes: Rows[Said] = Field(default_factory=list)
 
 
-class PhasePart(Block):
-    """What one phase cost."""
-
-    name: Said = None
-    model: Said = None
-    wall_s: Number = None
-    cpu_s: Number = None
-    peak_rss_bytes: Number = None
-    tokens: Number = None
-
-
-class TokensPart(Block):
-    """Tokens computed, generated and reused."""
-
-    prefilled: Number = None
-    decoded: Number = None
-    reused: Number = None
-
-
-class ResourcesPart(Block):
-    """What the run cost."""
-
-    wall_s: Number = None
-    cpu_s: Number = None
-    peak_rss_bytes: Number = None
-    energy_j: Number = None
-    energy_method: Said = None
-    gpu: Any = None
-    phases: Rows[PhasePart] = Field(default_factory=list)
-    tokens: Part[TokensPart] = TokensPart()
-
-
 class VotePart(Block):
     """One agent's answer to one item."""
 
@@ -298,6 +268,8 @@ class Metrics(Block):
     reproduce: Part[ReproducePart] = ReproducePart()
     gold: CalibrationPart | None = None
     audit: AuditPart | None = None  # of audit.json, where there is one
+    bias: BiasPart | None = None  # likewise
+    slices: SlicesPart | None = None  # likewise
 
 
 def understood(metrics: Mapping[str, Any]) -> Metrics:

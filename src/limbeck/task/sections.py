@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
 from limbeck.task.engine import EngineName
+from limbeck.task.functions import FunctionsSection
 from limbeck.task.stop import StopSection, stop_form
 from limbeck.task.values import (
     MaybeCount,
@@ -108,20 +109,31 @@ class DataSection(Section):
     seed: Annotated[int, Field(strict=True, ge=0), BeforeValidator(meaning)] = 0
 
 
+Choose = Literal["random", "balanced", "first", "nearest", "diverse"]
+
+
 class ExamplesSection(Section):
-    """Worked examples in an agent's prompt: how many, chosen how, from which file with gold."""
+    """Worked examples in an agent's prompt: how many, chosen how, from which file with gold or earlier run."""
 
     number: Annotated[int, Field(strict=True, ge=0, le=1000), BeforeValidator(meaning)] = 0
-    choose: Annotated[Literal["random", "balanced", "first"], BeforeValidator(text)] = "random"
+    choose: Annotated[Choose, BeforeValidator(text)] = "random"
     source: MaybeText = Field(default=None, alias="from")
+    origin: Annotated[Literal["column", "gold", "confident", "clean"], BeforeValidator(text)] = Field(
+        default="column", alias="source"
+    )
 
 
 class AgentSection(Section):
-    """One worker: a language model with a prompt, or an encoder that compares text and label description."""
+    """One worker; exactly one of the keys `model` to `student` says what it is. `LABELLERS` are keys of some kinds."""
 
     name: ShortName = None
     model: MaybeText = None
     encoder: MaybeText = None
+    functions: Annotated[FunctionsSection | None, BeforeValidator(text_or_none)] = None
+    callable: MaybeText = None
+    classifier: MaybeText = None
+    label_map: Annotated[dict[str, Text], BeforeValidator(empty_section)] = Field(default_factory=dict)
+    student: Truth = False
     engine: EngineName = "openvino"
     style: Annotated[Literal["chat", "plain"], BeforeValidator(text)] = "chat"
     role: MaybeText = None
@@ -132,6 +144,9 @@ class AgentSection(Section):
     examples: Annotated[ExamplesSection, BeforeValidator(empty_section)] = ExamplesSection()
     decode: Annotated[DecodeSection, BeforeValidator(short_form)] = DecodeSection(choice=ChoiceSection())
     long_text: Annotated[Literal["head", "tail", "middle"], BeforeValidator(text)] = "head"
+
+
+LABELLERS = ("functions", "callable", "classifier", "label_map", "student")
 
 
 class CascadeSection(Section):
@@ -175,6 +190,7 @@ class CommitteeSection(Section):
     judge: Annotated[JudgeSection | None, BeforeValidator(text_or_none)] = None
     critic: Annotated[CriticSection | None, BeforeValidator(text_or_none)] = None
     aggregate: Text = "opinion-pool"
+    refine: MaybeText = None
     prior: Annotated[dict[str, PositiveShare] | None, BeforeValidator(_prior)] = None
     accept: Share = 0.0
     states: Truth = True
@@ -228,9 +244,10 @@ class BudgetSection(Section):
 
 
 class PrivacySection(Section):
-    """What may leave the machine."""
+    """What may leave the machine, and what may run on it."""
 
     allow_remote: Truth = False
+    allow_code: Truth = False
 
 
 Agents = Annotated[tuple[AgentSection, ...] | None, AfterValidator(_at_least_one), BeforeValidator(text_or_none)]
