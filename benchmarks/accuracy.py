@@ -25,7 +25,7 @@ from limbeck.ledger import Ledger
 from limbeck.meter import Meter
 from limbeck.task import parse_task
 from machine import describe
-from tasks import task_text
+from tasks import TASKS, task_text
 
 
 def measure(name: str, data: Path, work: Path, *, extra: str = "") -> dict[str, object]:
@@ -70,7 +70,7 @@ def score(job: Job, ledger: Ledger) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=["sst2", "trec"], choices=["sst2", "trec"])
+    parser.add_argument("--sets", nargs="+", default=["sst2", "trec"], choices=list(TASKS))
     parser.add_argument("--work", type=Path, default=Path("runs/benchmarks/accuracy"))
     options = parser.parse_args()
     results = {name: measure(name, options.data.resolve(), options.work) for name in options.sets}

@@ -54,6 +54,14 @@ MEANINGS = {
     "agents.name": "Unique in the file. Left out: made from the model's name.",
     "agents.model": "A model: a name of `limbeck models list`, a `.gguf` file, a model folder, or `hf:owner/name`.",
     "agents.encoder": "Instead of `model`: a sentence encoder, which compares the text with each label's description.",
+    "agents.functions": "Instead: [labelling functions](../how-to/other-workers.md#labelling-functions).",
+    "agents.functions.keywords": "Label → words or phrases, found whole and in any case.",
+    "agents.functions.patterns": "Label → regular expressions of Python, searched for in the text.",
+    "agents.callable": "Instead: [a Python function](../how-to/other-workers.md#a-python-function), `module:function`.",
+    "agents.classifier": "Instead: [a classifier](../how-to/other-workers.md#a-classifier-that-you-have): a run or "
+    "student folder, a model folder, or `hf:owner/name`.",
+    "agents.label_map": "The classifier's label → the task's, where they differ.",
+    "agents.student": "Instead, if `true`: [the run's own student](../how-to/other-workers.md#the-student-itself).",
     "agents.engine": "What runs the model. A server is named with its address: `{server: http://127.0.0.1:8000/v1}`.",
     "agents.engine.server": "[A server](../how-to/use-a-server.md); `server: URL` is short for `server: {url: URL}`.",
     "agents.engine.server.url": "Its address, without credentials. Usually ends in `/v1`.",
@@ -70,8 +78,12 @@ MEANINGS = {
     "agents.label_order": "The order in which `{labels}` lists the labels.",
     "agents.examples": "Worked examples in the prompt.",
     "agents.examples.number": "How many.",
-    "agents.examples.choose": "`random`: by the seed. `balanced`: the labels in turn. `first`: the first of the file.",
-    "agents.examples.from": "The file, or built-in name, that holds them. It needs the same text and gold columns.",
+    "agents.examples.choose": "`random`: by the seed. `balanced`: the labels in turn. `first`: the first of the file. "
+    "[`nearest`, `diverse`](../how-to/write-prompts.md#which-examples): by likeness of meaning.",
+    "agents.examples.from": "The file, or built-in name, that holds them; it needs the same text and gold columns. Or "
+    "the folder of an earlier run.",
+    "agents.examples.source": "`column`: the file's gold. Of a run: what people answered (`gold`), what the "
+    "committee was surest of (`confident`), what the student confirms (`clean`).",
     "agents.decode": "How the answer is drawn: one decoder. `decode: cot` is short for `decode: {cot: {}}`.",
     "agents.decode.choice": "[Label scoring](../explanation/label-scoring.md): each label's exact log-probability.",
     "agents.decode.choice.calibration": "Takes out what a prompt prefers anyway. Encoders know `none` and `batch`.",
@@ -137,6 +149,8 @@ MEANINGS = {
     "committee.critic.check": "`split`: items on which the agents differ. `all`: every item.",
     "committee.critic.sure": 'How likely the critic\'s "no" must be for a veto.',
     "committee.aggregate": "How the votes on one item become one label with a probability.",
+    "committee.refine": "Makes labels better by where the texts lie; see "
+    "[labels from the neighbours](../how-to/no-gold.md#labels-from-the-neighbours).",
     "committee.prior": "How often each label is expected. Give it when labels are not equally common.",
     "committee.accept": "The confidence from which a label counts as accepted.",
     "committee.states": "Keep what each model made of a text, from the pass that scored the labels, so that a few gold "
@@ -162,12 +176,17 @@ MEANINGS = {
     "student.kind": "What kind of model is kept; see [choose a student](../how-to/choose-a-student.md).",
     "student.encoder": "The sentence encoder behind a linear student; `null`: word and character counts only.",
     "student.min_confidence": "Labels below this confidence do not teach.",
+    "student.noise": "How labels that are partly wrong are learned; see [there](../how-to/noise.md). "
+    "Left out: `pooled` for `linear`, else `soft`.",
+    "student.model": "For `encoder` and `causal`: the model to begin from: a name, a folder, or `hf:owner/name`. "
+    "Left out, for `causal`: `smollm2-135m-instruct`.",
+    "student.epochs": "For `encoder` and `causal`: passes over the texts.",
+    "student.learning_rate": "For `encoder`: of the model's top layer. For `causal`: of the adapters; left out, 5e-4.",
+    "student.batch": "For `encoder` and `causal`: texts of one step. Left out, for `causal`: 16.",
+    "student.max_tokens": "For `encoder` and `causal`: tokens of a text that count; the rest is cut off.",
+    "student.alpha": "For `causal`: the share of the loss that is about rationales; without any there is none.",
+    "student.rank": "For `causal`: the rank of the adapters.",
     "student.agent": "For `probe`: the agent whose hidden states it reads; `null`: the first with a language model.",
-    "student.model": "For `encoder`: the BERT-like model to begin from: a name, a folder, or `hf:owner/name`.",
-    "student.epochs": "For `encoder`: passes over the texts.",
-    "student.learning_rate": "For `encoder`: of the model's top layer.",
-    "student.batch": "For `encoder`: texts of one step.",
-    "student.max_tokens": "For `encoder`: tokens of a text that count; the rest is cut off.",
     "budget": "When to stop asking: whichever ends first. `null` is no limit.",
     "budget.items": "Items of the pool that are asked. Left out: all.",
     "budget.tokens": "Tokens computed, test items included; checked after each batch.",
@@ -209,6 +228,7 @@ MEANINGS = {
     "synthesis.attempts": "Texts that may be written for each example wanted, on average.",
     "synthesis.tokens": "Tokens that may be computed in all, those of the anchors included.",
     "privacy": "What may leave the machine.",
+    "privacy.allow_code": "Whether `agents.callable` may run Python code. Read the code of a file you did not write.",
     "privacy.allow_remote": "Whether a server that is not on this machine may be sent texts.",
 }
 
@@ -227,6 +247,10 @@ SHAPES = {
     "data.test": "path, built-in name, `{share: …}`, `{items: …}` or `null`",
     "agents": "list of agents, or `null`",
     "agents.label_words": "mapping from label to word",
+    "agents.functions": "mapping, or `null`",
+    "agents.functions.keywords": "mapping from label to list of words",
+    "agents.functions.patterns": "mapping from label to list of expressions",
+    "agents.label_map": "mapping from label to label",
     "agents.engine": "an [engine](catalogue.md#engines), or `{server: …}`",
     "agents.engine.server": "address, or mapping",
     "agents.examples": "mapping",
@@ -267,6 +291,8 @@ SOURCES = {
     "aggregators.majority": "plain counting",
     "aggregators.weighted": "Nitzan & Paroush, Optimal decision rules in uncertain dichotomous choice situations, 1982",
     "aggregators.dawid-skene": "Dawid & Skene, Maximum likelihood estimation of observer error-rates, 1979",
+    "refiners.mixture": "Nigam et al., Text classification from labeled and unlabeled documents, 2000; begun and held "
+    "by votes as in Zanella et al., arXiv 2406.01837",
     "aggregators.opinion-pool": "Genest & Zidek, Combining probability distributions, Statistical Science 1986",
     "selectors.random": "drawing lots",
     "selectors.least-confidence": "Lewis & Gale, A sequential algorithm for training text classifiers, SIGIR 1994",
@@ -292,6 +318,15 @@ SOURCES = {
     "students.probe": "linear head on an agent's hidden states: Alain & Bengio 2016, arXiv 1610.01644",
     "students.encoder": "Devlin et al., BERT, NAACL 2019; mean over the tokens: Reimers & Gurevych, EMNLP 2019; "
     "needs `pip install 'limbeck[torch]'`",
+    "students.causal": "Hsieh et al., Distilling step-by-step, 2023, arXiv 2305.02301; LoRA: Hu et al., ICLR 2022; "
+    "needs `pip install 'limbeck[torch]'`",
+    "noises.soft": "Hinton, Vinyals & Dean, Distilling the knowledge in a neural network, 2015, arXiv 1503.02531",
+    "noises.hard": "the likeliest label alone",
+    "noises.pooled": "label refinement as in DivideMix, Li, Socher & Hoi, ICLR 2020, arXiv 2002.07394",
+    "noises.small-loss": "Arazo et al., Unsupervised label noise modeling, ICML 2019, arXiv 1904.11238",
+    "noises.co-teaching": "Han et al., Co-teaching, NeurIPS 2018, arXiv 1804.06872",
+    "noises.confident-learning": "Northcutt, Jiang & Chuang, Confident learning, JAIR 2021, arXiv 1911.00068",
+    "noises.candidates": "Lv et al., PRODEN, ICML 2020, arXiv 2002.08053",
     "protocols.vote": "the panel of weak supervision and of crowds",
     "protocols.cascade": "cheapest first, as in FrugalGPT (Chen, Zaharia & Zou 2023, arXiv 2305.05176)",
     "protocols.debate": "Du et al. 2023, arXiv 2305.14325",

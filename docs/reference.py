@@ -39,9 +39,11 @@ GROUPS = (
     ("rules", "Stopping rules", "`stop` of a decoder: when there are enough branches.", catalog.RULES),
     ("protocols", "Protocols", "`committee.protocol`: who is asked what.", catalog.PROTOCOLS),
     ("aggregators", "Aggregators", "`committee.aggregate`: how votes become one label.", catalog.AGGREGATORS),
+    ("refiners", "Refiners", "`committee.refine`: labels made better by where the texts lie.", catalog.REFINERS),
     ("selectors", "Selectors", "`selection.strategy`: which items to ask next.", catalog.SELECTORS),
     ("stops", "Rules that end the rounds", "`selection.stop`: when more labels would not pay.", catalog.STOPS),
     ("students", "Students", "`student.kind`: what learns from the labels.", catalog.STUDENTS),
+    ("noises", "Noise-robust learning", "`student.noise`: how partly wrong labels are learned.", catalog.NOISES),
 )
 BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
 

@@ -24,6 +24,8 @@ from limbeck.catalog import (
     LOADERS,
     NAMES,
     NEEDS,
+    NOISES,
+    REFINERS,
     REPORT,
     SELECTORS,
     STOPS,
@@ -41,10 +43,12 @@ KINDS = {
     "engines": ENGINES,
     "decoders": DECODERS,
     "aggregators": AGGREGATORS,
+    "refiners": REFINERS,
     "selectors": SELECTORS,
     "stops": STOPS,
     "students": STUDENTS,
     "loaders": LOADERS,
+    "noises": NOISES,
     "others": {"inspect": INSPECT, "report": REPORT},
 }
 LABELS = ("bad", "fine", "good")
@@ -53,8 +57,12 @@ LABELS = ("bad", "fine", "good")
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in KINDS.items() for name in names])
 def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
     assert re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", name)
-    heavy = (kind == "engines" and name in FOLDERS) or (kind, name) == ("students", "encoder")
-    needs = {"torch", "transformers"} if heavy else set()
+    heavy = (kind == "engines" and name in FOLDERS) or (kind, name) in [
+        ("students", "encoder"),
+        ("students", "causal"),
+        ("loaders", "causal"),
+    ]
+    needs = {"torch", "transformers"} | ({"peft"} if name == "causal" else set()) if heavy else set()
     if all(map(importlib.util.find_spec, needs)):
         assert callable(resolve(KINDS[kind][name]))
         return
@@ -65,9 +73,11 @@ def test_every_name_leads_to_a_part(kind: str, name: str) -> None:
 
 def test_names_of_a_task_file_are_those_of_the_catalogue() -> None:
     assert set(NAMES["committee.aggregate"]) == set(AGGREGATORS)
+    assert set(NAMES["committee.refine"]) == set(REFINERS)
     assert set(NAMES["selection.strategy"]) == set(SELECTORS)
     assert set(NAMES["agents.engine"]) == set(ENGINES)
     assert set(NAMES["student.kind"]) == set(STUDENTS) == set(LOADERS)
+    assert set(NAMES["student.noise"]) == {*NOISES, "auto"}
     assert set(COLD) <= set(SELECTORS)
     assert set(SELECTORS) == set(NEEDS)
     assert all(NEEDS[name] <= {"embeddings"} for name in COLD)
@@ -160,7 +170,7 @@ def test_a_selector_needs_what_the_catalogue_says_and_no_more(name: str) -> None
             selector(replace(lean, **lacking), 10, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", set(STUDENTS) - {"encoder", "probe"})  # see test_students_*.py
+@pytest.mark.parametrize("name", set(STUDENTS) - {"encoder", "causal", "probe"})  # see test_students_*.py
 def test_laws_of_students(name: str, tmp_path: Path) -> None:
     texts = [f"{word} film, part {i}" for i in range(8) for word in ("dull", "bright")]
     targets = np.array([[0.9, 0.1], [0.2, 0.8]] * 8)

@@ -131,7 +131,8 @@ def test_accuracies_are_those_counted_by_hand(folder: Path, metrics: dict[str, A
 def test_labels_have_the_promised_columns(folder: Path) -> None:
     rows = labels(folder)
     assert list(rows[0]) == [
-        *("id", "text", "label", "confidence", "accepted", "p:negative", "p:positive", "vote:bread", "vote:weather"),
+        *("id", "text", "label", "confidence", "accepted", "clean"),
+        *("p:negative", "p:positive", "vote:bread", "vote:weather"),
     ]
     assert len(rows) == len({row["id"] for row in rows}) == 45
     for row in rows:

@@ -25,7 +25,8 @@ import torch
 
 from limbeck.engines.trunk import Trunk, load
 from limbeck.students.finetuning import EncoderTeacher
-from limbeck.students.network import Recipe, ask, export, teach
+from limbeck.students.network import ask, export, teach
+from limbeck.students.training import Recipe
 from tiny_folder import write
 from toy_job import execute, toy_rows, write_csv, write_toy
 

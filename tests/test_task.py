@@ -187,6 +187,11 @@ def test_keys_of_another_kind_of_student_leave_a_linear_one_alone() -> None:
         SMALL + f"student: {{kind: encoder{more}}}\n" for more in ("", ", epochs: 4", ", model: hf:a/b", ", batch: 8")
     ]
     assert len({fingerprint(task_file(one)) for one in tuned} | {base}) == 5
+    more = ("noise: pooled", "kind: causal", "kind: causal, alpha: 0.2", "kind: causal, rank: 4")
+    assert len({fingerprint(task_file(SMALL + f"student: {{{one}}}\n")) for one in more} | {base}) == 5
+    assert fingerprint(task_file(SMALL + "student: {noise: null}\n")) == base
+    with pytest.raises(ConfigError, match=r"student\.rank: means nothing to a student of kind encoder"):
+        task_file(SMALL + "student: {kind: encoder, rank: 4}\n")
     with pytest.raises(ConfigError, match=r"student\.epochs: means nothing to a student of kind linear"):
         task_file(SMALL + "student: {epochs: 4}\n")
 

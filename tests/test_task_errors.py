@@ -34,7 +34,7 @@ GOLDEN: list[tuple[str, str, list[str]]] = [
     (
         "far from any key",
         SMALL + "privacy: {zzz: 1}\n",
-        ["3:11: privacy.zzz: unknown key; known here: allow_remote"],
+        ["3:11: privacy.zzz: unknown key; known here: allow_remote, allow_code"],
     ),
     ("key in the wrong place", SMALL + "gold: y\n", ["3:1: gold: unknown key; it belongs under data"]),
     (
@@ -126,8 +126,8 @@ GOLDEN: list[tuple[str, str, list[str]]] = [
         "  - {name: x, model: a, label_words: {bat: c, bad: good}}\n"
         "  - {name: x, model: a, wording: 'a {label}', examples: {number: 2}}\n",
         [
-            "4:5: agents[0]: needs exactly one of model and encoder",
-            "5:5: agents[1]: needs exactly one of model and encoder",
+            "4:5: agents[0]: needs exactly one of model, encoder, functions, callable, classifier, student",
+            "5:5: agents[1]: needs exactly one of model, encoder, functions, callable, classifier, student",
             "6:25: agents[2].style: means nothing to an encoder, which reads no prompt",
             "7:38: agents[3].label_words: 'bad' and 'good' have the same word 'good'",
             "7:44: agents[3].label_words.bat: is no label; did you mean 'bad'?",
@@ -135,7 +135,7 @@ GOLDEN: list[tuple[str, str, list[str]]] = [
             "8:34: agents[4].wording: must hold {text} once, where the text goes",
             "8:34: agents[4].wording: {label} is unknown; known: {instructions}, {labels}, {noun}, {Noun}, {aspect}, "
             "{Aspect}, {text}",
-            "8:57: agents[4].examples: needs from: a file with gold labels",
+            "8:57: agents[4].examples: needs from: a file with gold labels, or a run's folder",
         ],
     ),
     (

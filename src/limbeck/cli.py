@@ -19,6 +19,7 @@ from limbeck import console
 from limbeck.assets.store import Store
 from limbeck.bench.command import bench
 from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
+from limbeck.console.bias import bias
 from limbeck.console.comparison import compare
 from limbeck.console.people import audit, gold
 from limbeck.console.synthesis import synthesize
@@ -31,12 +32,13 @@ from limbeck.flows.init import init as draft
 from limbeck.flows.job import silent
 from limbeck.flows.plan import plan as make_plan
 from limbeck.flows.predict import predict as label_texts
-from limbeck.flows.run import FACTS, STUDENT, THRESHOLDS, finished, reopen
+from limbeck.flows.run import FACTS, STUDENT, TASK, THRESHOLDS, finished, reopen
 from limbeck.flows.run import run as do_run
+from limbeck.flows.slices import write_slices
 from limbeck.flows.status import status as look
 from limbeck.ledger import Ledger, repair
 from limbeck.meter import Meter
-from limbeck.task import fingerprint, load_varied
+from limbeck.task import fingerprint, load_task, load_varied
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=True)
@@ -221,8 +223,15 @@ def status(folder: Path, out: console.Console) -> None:
 
 @console.command("limbeck report runs/reviews")
 @click.argument("folder", type=FOLDER)
-def report(folder: Path, out: console.Console) -> None:
+@click.option("--slice", "columns", multiple=True, help="Compare the labels by this column of --data; more than once.")
+@click.option("--data", type=FILE, help="The file that the run labelled, with the columns of --slice.")
+def report(folder: Path, columns: tuple[str, ...], data: Path | None, out: console.Console) -> None:
     """Write the report of a finished run anew."""
+    if bool(columns) != (data is not None):
+        raise click.UsageError("--slice and --data belong together: which columns, of which file")
+    if data is not None:
+        file = load_task(folder / TASK, names=NAMES, files=False)
+        write_slices(folder, data, columns, id_column=file.data.id)
     page = resolve(REPORT)(folder)
     out.result({"report": str(page)}, str(page))
 
@@ -266,7 +275,9 @@ def predict(folder: Path, texts: Path, target: Path | None, out: console.Console
         out.result({"file": str(target), "rows": count}, f"{target}: {count:,} rows")
 
 
-for _verb in (init, doctor, plan, run, synthesize, decode, status, gold, audit, compare, report, export, predict):
+for _verb in (
+    *(init, doctor, plan, run, synthesize, decode, status, gold, audit, bias, compare, report, export, predict),
+):
     commands.add_command(_verb)
 for _name, _verb in (
     ("list", models_list),

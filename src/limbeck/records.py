@@ -15,6 +15,8 @@ PERSON = "person:"
 BETWEEN = "\n\x1e\n"
 # How a set of labels is written as one: joined, or as none.
 AND, NOTHING = "|", "(none)"
+# Flag of a vote without a label that is no failure: the worker has nothing to say of this item.
+ABSTAINED = "abstained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class Vote:
     flags: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     state: bytes | None = field(default=None, repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the worker should have given a label and gave none."""
+        return self.label is None and ABSTAINED not in self.flags
 
     @property
     def of_person(self) -> bool:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from limbeck.agent.remark import Remark
 from limbeck.decoding.base import BRANCHES, plan_batches
 from limbeck.engines.base import Tokenizer
-from limbeck.records import Item, Vote, set_name
+from limbeck.records import ABSTAINED, Item, Usage, Vote, set_name
 from limbeck.task import Task, render_item
 
 # No tokenizer makes more than one token of a byte, and few texts have more than this many bytes to a token.
@@ -102,6 +102,12 @@ def packed(state: npt.ArrayLike | None) -> bytes | None:
         return None
     largest = float(np.finfo(np.float16).max)
     return np.clip(np.asarray(state, np.float32), -largest, largest).astype("<f2").tobytes()
+
+
+def abstain(question: Question, worker: str, reason: str, *, usage: Usage | None = None) -> Vote:
+    """A vote without a label by a worker that has nothing to say; a missing vote, and no failure."""
+    flags = (*question.flags, ABSTAINED)
+    return Vote(question.key, question.item.id, worker, None, reason=reason, flags=flags, usage=usage or Usage())
 
 
 def batches(questions: Sequence[Question], width: int = 1, *, branches: int = BRANCHES) -> list[Batch]:

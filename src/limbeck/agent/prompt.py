@@ -5,15 +5,14 @@ Knows nothing of tokens, engines or models.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from limbeck.agent.remark import Remark
 from limbeck.engines.base import HOLE, Message
-from limbeck.records import Item
-from limbeck.task import Task, render_item
+from limbeck.task import Task
 
 CHAT, PLAIN, MASKED = "chat", "plain", "masked"
 
@@ -165,29 +164,25 @@ class Prompt:
         return task.labels
 
 
-def worked_examples(
-    task: Task, items: Iterable[Item], *, number: int, choose: str, seed: int
-) -> tuple[tuple[str, str], ...]:
-    """The texts and gold labels that stand in a prompt.
+def in_order(pairs: Sequence[tuple[str, str]], *, choose: str, seed: int) -> list[tuple[str, str]]:
+    """Worked examples in the order in which a prompt takes them.
 
     Args:
-        task: how an item is shown.
-        items: where they come from; those without a gold label of the task are passed over.
-        number: how many at most.
-        choose: `first` of the items, `random` by the seed, or `balanced`: likewise, the labels in turn.
+        pairs: (text, label).
+        choose: `first`: as they are, `random` by the seed, or `balanced`: likewise, the labels in turn.
         seed: of the draw.
     """
-    known = [item for item in items if item.gold in task.labels or (task.open and item.gold is not None)]
+    known = list(pairs)
     if choose != "first":
         known = [known[i] for i in np.random.default_rng(seed).permutation(len(known))]
     if choose == "balanced":
-        rank: dict[str | None, int] = {}
+        rank: dict[str, int] = {}
         order = []
-        for item in known:
-            rank[item.gold] = rank.get(item.gold, 0) + 1
-            order.append(rank[item.gold])
+        for _, label in known:
+            rank[label] = rank.get(label, 0) + 1
+            order.append(rank[label])
         known = [known[i] for i in np.argsort(order, kind="stable")]
-    return tuple((render_item(task, item), str(item.gold)) for item in known[:number])
+    return known
 
 
 def capital(words: str) -> str:

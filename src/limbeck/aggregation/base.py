@@ -19,6 +19,7 @@ from limbeck.records import Vote
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
+Vectors = npt.NDArray[np.float32]
 
 # Flag of votes on items that were drawn at random for everybody to answer; others may have been asked of some only.
 PILOT = "pilot"
@@ -93,6 +94,14 @@ class Aggregator(Protocol):
 def round_of(vote: Vote) -> str:
     """The flag of the later round that a vote was cast in; empty for a first answer."""
     return next((flag for flag in vote.flags if flag.startswith(ROUND)), "")
+
+
+class Refiner(Protocol):
+    """One way to make labels better by where the texts lie. Hyper-parameters go to the constructor."""
+
+    def __call__(self, posterior: Floats, vectors: Vectors) -> Floats:
+        """A posterior, shape [I, K], and the texts' unit vectors, shape [I, D] → a posterior, shape [I, K]."""
+        ...
 
 
 def tabulate(

@@ -15,6 +15,7 @@ from limbeck.assets.base import Say
 from limbeck.assets.local import gguf_file
 from limbeck.assets.store import Store
 from limbeck.catalog.names import (
+    CAUSAL,
     EACH,
     ENGINES,
     EXPORTED,
@@ -23,6 +24,7 @@ from limbeck.catalog.names import (
     LOADERS,
     ONE_VS_REST,
     PROBED,
+    SEQUENCE,
     TRUNK,
     WIDTH,
     resolve,
@@ -31,6 +33,7 @@ from limbeck.decoding.base import BRANCHES
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.students.base import Student
+from limbeck.students.kept import load_student, needed_encoder
 from limbeck.task import EngineSection, notice
 
 
@@ -88,6 +91,42 @@ class Models:
         load = resolve(TRUNK)
         folder, checksums = self._model(name)
         return load(folder, name=name, checksums=checksums)
+
+    def causal(self, name: str) -> Any:
+        """A pretrained causal language model to be taught further.
+
+        Raises:
+            MissingExtra: without torch.
+            LimbeckError: when it cannot be fetched or read.
+        """
+        load = resolve(CAUSAL)
+        folder, checksums = self._model(name)
+        return load(folder, name=name, checksums=checksums)
+
+    def place(self, name: str) -> Path:
+        """A path as written → the path on disk."""
+        return self._place(name)
+
+    def student(self, folder: Path) -> Student:
+        """A kept student of any kind, with the encoder it was taught with.
+
+        Raises:
+            LimbeckError: when it cannot be read.
+        """
+        wanted = needed_encoder(folder)
+        encoder = self.encoder(wanted.rpartition(":")[0]) if wanted else None
+        return load_student(folder, encoder=encoder)
+
+    def sequence(self, name: str) -> Any:
+        """A model that gives texts the probability of each of its labels.
+
+        Raises:
+            MissingExtra: without torch.
+            LimbeckError: when it cannot be fetched or read.
+        """
+        load = resolve(SEQUENCE)
+        folder, checksums = self._model(name)
+        return load(folder, checksums=checksums)
 
     def branches(self, kind: str | EngineSection, engine: Any) -> int:
         """Rows that an engine of this process decodes fastest; measured once for each machine and model."""
@@ -156,6 +195,9 @@ def open_student(folder: Path, kind: str, *, encoder: str | None, store: Store, 
             folder, seer=Sight(Models(store, say=say).engine(engine, model), frame_of(told.frame))
         )
         return probe
+    if kind == "causal":
+        causal: Student = resolve(LOADERS[kind])(folder, find=Models(store, say=say).causal)
+        return causal
     built = build_encoder(encoder, store, say=say) if encoder else None
     student: Student = resolve(LOADERS[kind])(folder, encoder=built)
     return student

@@ -48,6 +48,7 @@ AGGREGATORS = {
     "opinion-pool": "limbeck.aggregation.opinion_pool:OpinionPool",
     "linear-pool": "limbeck.aggregation.linear_pool:LinearPool",
 }
+REFINERS = {"mixture": "limbeck.aggregation.mixture:Mixture"}
 SELECTORS = {
     "random": "limbeck.selection.random:Random",
     "least-confidence": "limbeck.selection.uncertainty:LeastConfidence",
@@ -89,16 +90,35 @@ STOPS = {
 STUDENTS = {
     "linear": "limbeck.students.linear:LinearTeacher",
     "encoder": "limbeck.students.finetuning:EncoderTeacher",
+    "causal": "limbeck.students.distilling:CausalTeacher",
     "probe": "limbeck.students.probe:ProbeTeacher",
 }
 LOADERS = {
     "linear": "limbeck.students.linear:load_student",
     "encoder": "limbeck.students.encoder:load_student",
+    "causal": "limbeck.students.causal:load_student",
     "probe": "limbeck.students.probe:load_student",
 }
 ONE_VS_REST, EACH = "one-vs-rest", "limbeck.students.one_vs_rest:load_students"
 PROBED = "limbeck.students.probe:facts_of"
-TRUNK = "limbeck.engines.trunk:load"
+# How students learn labels that are partly wrong. Of all, where the file says auto; the first stays if none is better.
+NOISES = {
+    "soft": "limbeck.students.noise.labels:Soft",
+    "hard": "limbeck.students.noise.labels:Hard",
+    "pooled": "limbeck.students.noise.pooled:Pooled",
+    "small-loss": "limbeck.students.noise.small_loss:SmallLoss",
+    "co-teaching": "limbeck.students.noise.co_teaching:CoTeaching",
+    "confident-learning": "limbeck.students.noise.confident_learning:ConfidentLearning",
+    "candidates": "limbeck.students.noise.candidates:Candidates",
+}
+AUTO = "auto"
+# Where the file names none: an encoder pools by itself, and for the others nothing else was measured.
+USUAL = {"linear": "pooled", "encoder": "soft", "causal": "soft", "probe": "soft"}
+TRUNK, CAUSAL, SEQUENCE = (
+    "limbeck.engines.trunk:load",
+    "limbeck.engines.causal:load",
+    "limbeck.engines.sequence:load",
+)
 PROTOCOLS = {
     "vote": "limbeck.committee.vote:Voting",
     "cascade": "limbeck.committee.cascade:Cascade",
@@ -110,14 +130,23 @@ PROTOCOLS = {
 NAMES: Mapping[str, Sequence[str]] = {
     "committee.protocol": tuple(PROTOCOLS),
     "committee.aggregate": tuple(AGGREGATORS),
+    "committee.refine": tuple(REFINERS),
     "selection.strategy": tuple(SELECTORS),
     "selection.cold": COLD,
     "student.kind": tuple(STUDENTS),
+    "student.noise": (*NOISES, AUTO),
     "agents.engine": tuple(ENGINES),
     "synthesis.engine": tuple(name for name in ENGINES if name != "masked"),
 }
-EXTRAS = {"torch": "torch", "transformers": "torch", "ray": "ray", "pynvml": "gpu", "llguidance": "grammar"}
-EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench"}
+EXTRAS = {
+    "torch": "torch",
+    "transformers": "torch",
+    "peft": "torch",
+    "ray": "ray",
+    "pynvml": "gpu",
+    "llguidance": "grammar",
+}
+EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench", "sklearn": "sklearn"}
 
 
 def resolve(reference: str) -> Any:

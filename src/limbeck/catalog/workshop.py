@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from limbeck.agent import Worker
 from limbeck.agent.author import AUTHOR
 from limbeck.agent.sight import Sight
-from limbeck.aggregation.base import Aggregator
+from limbeck.aggregation.base import Aggregator, Refiner
 from limbeck.assets.base import Say
 from limbeck.assets.store import Store
 from limbeck.catalog.agents import Agents, probed
@@ -19,27 +21,37 @@ from limbeck.catalog.data import Data
 from limbeck.catalog.models import Models
 from limbeck.catalog.names import (
     AGGREGATORS,
+    AUTO,
     DIVERSE,
     NAMES,
     NEEDS,
+    NOISES,
     PROTOCOLS,
+    REFINERS,
     SELECTORS,
     STOPS,
     STUDENTS,
+    USUAL,
     resolve,
 )
 from limbeck.catalog.synthesis import build_author, terms_of
+from limbeck.catalog.variants import variants
 from limbeck.committee import Committee
 from limbeck.encoder import Encoder
 from limbeck.errors import ConfigError
 from limbeck.flows.appraise import JUDGE
+from limbeck.flows.bias import bias as find_bias
 from limbeck.flows.commission import Commission
 from limbeck.flows.facts import describe
-from limbeck.flows.job import Budget, Job, Schedule
+from limbeck.flows.job import Budget, Job, Notify, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
 from limbeck.students.one_vs_rest import OneVsRestTeacher
+from limbeck.students.robust import Robust
 from limbeck.task import AgentSection, Task, TaskFile, unknown_names
+from limbeck.task.sections import ADAPTING, FINE_TUNING
+
+CAUSAL_MODEL = "smollm2-135m-instruct"  # of a causal student, where the file names none
 
 
 class Workshop:
@@ -73,7 +85,8 @@ class Workshop:
         with self._meter.phase("load"):
             encoder = self._models.encoder(file.student.encoder) if file.student.encoder and not task.open else None
             selecting = self._selecting(encoder)
-            workers = tuple(self._agents.workers(task))
+            refine = self._refine(encoder)
+            workers = tuple(self._agents.workers(task, test=test))
             distil = self._distil(task, workers)
         shares = None if task.several else file.committee.prior
         prior = None if shares is None else [shares[label] for label in task.labels]
@@ -85,18 +98,35 @@ class Workshop:
             test=test,
             committee=committee,
             aggregator=aggregator,
-            aggregate=file.committee.aggregate,
+            aggregate=" + ".join(filter(None, (file.committee.aggregate, file.committee.refine))),
             prior=prior,
             accept=file.committee.accept,
             schedule=self._schedule(),
             budget=Budget(file.budget.items, file.budget.tokens, file.budget.seconds),
             teach=None if task.open else self._teacher(encoder, task),
             distil=distil,
+            robust=self._robust(encoder),
             encoder=selecting,
             min_confidence=file.student.min_confidence,
             seed=file.data.seed,
             facts=describe(file, task, pool, committee=committee, assets=self._models.used),
+            refine=refine,
         )
+
+    def bias(self, items: int, *, notify: Notify) -> dict[str, Any]:
+        """What changes when the agents are asked otherwise about so many items, drawn by the seed; see `flows.bias`.
+
+        Raises:
+            LimbeckError: whatever is wrong with the task file, its data or its models.
+        """
+        with self._meter.phase("load"):
+            task = self._data.task()
+            pool, _ = self._data.read(task)
+            asked, skipped = variants(self._file, task, self._agents, pool[0])
+        seed = self._file.data.seed
+        drawn = np.random.default_rng((seed, 8_000_001)).permutation(len(pool))[:items]
+        texts = [pool[int(i)] for i in drawn]
+        return find_bias(asked, texts, labels=task.labels, skipped=skipped, seed=seed, notify=notify)
 
     def synthesis(self, judge: str | None = None) -> Commission:
         """All parts of a synthesis.
@@ -160,6 +190,13 @@ class Workshop:
             return None
         return encoder or self._models.encoder("all-minilm-l6-v2")
 
+    def _refine(self, encoder: Encoder | None) -> tuple[Refiner, Encoder] | None:
+        """What makes labels better by where the texts lie, and the encoder it needs."""
+        wanted = self._file.committee.refine
+        if wanted is None:
+            return None
+        return resolve(REFINERS[wanted])(), encoder or self._models.encoder("all-minilm-l6-v2")
+
     def _committee(
         self, workers: tuple[Worker, ...], task: Task, *, aggregator: Aggregator, prior: list[float] | None
     ) -> Committee:
@@ -191,6 +228,14 @@ class Workshop:
 
         return teach_each if task.several else teach
 
+    def _robust(self, encoder: Encoder | None) -> Robust:
+        """Prepares the labels for the student that is kept."""
+        wanted = self._file.student.noise or USUAL[self._file.student.kind]
+        names = NOISES if wanted == AUTO else [wanted]
+        return Robust(
+            {name: resolve(NOISES[name])() for name in names}, encoder, pairs=self._file.task.kind.pair is not None
+        )
+
     def _distil(self, task: Task, workers: Sequence[Worker]) -> Teacher | None:
         """Of the student that is kept; None where that is the last round's."""
         wanted = self._file.student
@@ -201,6 +246,12 @@ class Workshop:
             agent, engine = probed(self._file, task, workers)
             probe: Teacher = kind(Sight(agent.engine, agent.frame), agent.name, (agent.model, engine))
             return probe
-        settings = wanted.model_dump(include={"epochs", "learning_rate", "batch", "max_tokens"})
-        teacher: Teacher = kind(self._models.trunk(wanted.model), **settings)
+        # What is left out is the teacher's own default.
+        settings = wanted.model_dump(include={*FINE_TUNING, *ADAPTING} & wanted.model_fields_set - {"model"})
+        if wanted.kind == "causal":
+            model = wanted.model if "model" in wanted.model_fields_set else CAUSAL_MODEL
+            base = self._models.causal(model)
+        else:
+            base = self._models.trunk(wanted.model)
+        teacher: Teacher = kind(base, **settings)
         return teacher

@@ -209,7 +209,7 @@ class _Tally:
 
     def count(self, name: str, votes: Sequence[Vote]) -> None:
         self.answers += len(votes)
-        self.failures += [vote.reason or "no reason" for vote in votes if vote.label is None]
+        self.failures += [vote.reason or "no reason" for vote in votes if vote.failed]
         if self.answers >= TRIAL and len(self.failures) > TOLERATED * self.answers:
             raise RunError(
                 f"agent {name} failed on {len(self.failures)} of {self.answers} items; the last reason: "

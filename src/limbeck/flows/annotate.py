@@ -86,7 +86,7 @@ def annotate(
             ledger.append(answers.votes)
         purse.spend(usage)
         done += len(answers.votes) + answers.known
-        failed += sum(vote.label is None for vote in answers.votes)
+        failed += sum(vote.failed for vote in answers.votes)
         # Later rounds of a debate come on top of what was foreseen.
         notify(Progress(phase, done, max(done, total), failed))
     return refused

@@ -248,7 +248,10 @@ def workers(
         pairs = [(place[v.item], index[v.label]) for v in alone if v.label is not None and place.get(v.item, -1) >= 0]
         seconds = sum(vote.usage.seconds for vote in cast)
         if name in table.workers:
-            right = accuracy(truth.gold[rows], table.choices[rows, table.workers.index(name)], rng=rng)
+            # Who had nothing to say of an item was not wrong about it; who failed to answer was.
+            silent = {vote.item for vote in own if vote.label is None and not vote.failed}
+            spoke = rows & np.array([item not in silent for item in table.items], np.bool_)
+            right = accuracy(truth.gold[spoke], table.choices[spoke, table.workers.index(name)], rng=rng)
         else:
             judging = any(ASIDE in vote.flags for vote in cast)
             reason = "it did not vote" if judging else "it was not asked about these items"
@@ -260,6 +263,7 @@ def workers(
         found[name] = block | {
             "votes": len(own),
             "abstained": sum(vote.label is None for vote in own),
+            "failed": sum(vote.failed for vote in own),
             "truncated": sum("truncated" in vote.flags for vote in own),
             "tokens": sum(vote.usage.tokens for vote in cast),
             "reused": sum(vote.usage.reused for vote in cast),

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from limbeck.aggregation.base import tabulate
 from limbeck.aggregation.units import tabulate_units
 from limbeck.errors import RunError
+from limbeck.flows.cleaning import KEY as CLEAN
+from limbeck.flows.cleaning import read_clean
 from limbeck.flows.verdict import on_scale
 from limbeck.ledger import LedgerView
 from limbeck.records import AND, Item, Label
@@ -42,8 +44,9 @@ def write_labels(
 ) -> Path:
     """Write the labels table into the run folder.
 
-    Columns: id, text, label, the expected value where the labels are a scale, confidence, accepted, the probability of
-    each label (`p:LABEL`), and each worker's calibrated vote (`vote:WORKER`), in the order of the items asked.
+    Columns: id, text, label, the expected value where the labels are a scale, confidence, accepted, the probability
+    that the label is right (`clean`), the probability of each label (`p:LABEL`), and each worker's calibrated vote
+    (`vote:WORKER`), in the order of the items asked.
 
     Args:
         folder: of the run.
@@ -114,7 +117,7 @@ def whole(path: Path) -> Iterator[Path]:
 def _rows(
     view: LedgerView, task: Task, calibration: Mapping[str, str], prior: Sequence[float] | None
 ) -> Iterator[dict[str, Any]]:
-    labels = {label.item: label for label in view.labels()}
+    labels, clean = {label.item: label for label in view.labels()}, read_clean(view)
     ids = list(labels)
     if task.open is not None:
         yield from _answers(view, task, labels)
@@ -134,6 +137,7 @@ def _rows(
             **({} if said is None else {"expected": float(said[row])}),
             "confidence": label.confidence,
             "accepted": label.accepted,
+            CLEAN: clean.get(item.id),
             **{f"p:{name}": share for name, share in zip(task.labels, label.probabilities, strict=True)},
             **{
                 f"vote:{worker}": table.labels[choice] if choice >= 0 else None
@@ -241,7 +245,8 @@ def _flush(path: Path, writer: Any, batch: list[dict[str, Any]]) -> Any:
     if writer is None:
         first = batch[0] if batch else {"id": "", "text": "", "label": "", "confidence": 0.0, "accepted": False}
         kinds: dict[type, Any] = {bool: pa.bool_(), float: pa.float64()}
-        schema = pa.schema([(name, kinds.get(type(value), pa.string())) for name, value in first.items()])
+        fields = [(name, kinds.get(type(value), pa.string())) for name, value in first.items()]
+        schema = pa.schema([(name, pa.float64() if name == CLEAN else kind) for name, kind in fields])
         writer = pq.ParquetWriter(path, schema)
     writer.write_table(pa.Table.from_pylist(batch, schema=writer.schema))
     batch.clear()

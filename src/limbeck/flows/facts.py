@@ -14,15 +14,25 @@ from typing import Any
 
 import psutil
 
-from limbeck.agent import BothOrders, LanguageAgent, MaskedAgent
+from limbeck.agent import (
+    Apprentice,
+    BothOrders,
+    ClassifierAgent,
+    Demonstrated,
+    FunctionAgent,
+    LanguageAgent,
+    MaskedAgent,
+    Worker,
+)
 from limbeck.committee.base import Committee, calibrations
 from limbeck.pool import Pool
 from limbeck.task import Open, Pair, Scale, Several, Task, TaskFile
 
-PROMPTED = (LanguageAgent, MaskedAgent, BothOrders)
+PROMPTED = (LanguageAgent, MaskedAgent, BothOrders, Demonstrated)
 PACKAGES = ("limbeck", "openvino", "numpy", "scipy", "tokenizers")
 # Engine or kind of student → what its results hang on beside those.
-BEHIND = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
+BEHIND: dict[str, tuple[str, ...]] = dict.fromkeys(("transformers", "masked", "encoder"), ("torch", "transformers"))
+BEHIND["causal"] = ("torch", "transformers", "peft")
 
 
 ONE_VS_REST = "one-vs-rest"
@@ -37,7 +47,7 @@ def describe(
     agents = {
         worker.name: {
             "model": worker.model,
-            "style": worker.style if isinstance(worker, PROMPTED) else "similarity of text and label",
+            "style": _style(worker),
             "prompt_example": worker.example(pool[0]) if isinstance(worker, PROMPTED) else None,
         }
         for worker in committee.workers
@@ -56,7 +66,11 @@ def describe(
         "several": None if task.several is None else asdict(task.several),
         "descriptions": dict(zip(task.labels, task.descriptions, strict=True)),
         "calibration": calibrations(committee),
-        "branches": {one.name: one.branches for one in committee.workers if isinstance(one, LanguageAgent)},
+        "branches": {
+            one.name: one.branches
+            for one in committee.workers
+            if isinstance(one, LanguageAgent | Demonstrated) and one.branches is not None
+        },
         "prior": file.committee.prior,
         "aggregate": file.committee.aggregate,
         "accept": file.committee.accept,
@@ -92,6 +106,14 @@ def task_of(facts: Mapping[str, Any]) -> Task:
         open=Open(facts["open"]["answer"]) if facts.get("open") else None,
         several=Several(**several | {"shares": tuple(several["shares"])}) if several else None,
     )
+
+
+def _style(worker: Worker) -> str:
+    """What an agent does, in a few words."""
+    if isinstance(worker, PROMPTED):
+        return worker.style
+    told = {FunctionAgent: "labelling functions", ClassifierAgent: "an existing classifier", Apprentice: "the student"}
+    return told.get(type(worker), "similarity of text and label")
 
 
 def machine() -> dict[str, Any]:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from limbeck.aggregation.base import Aggregator
+from limbeck.aggregation.base import Aggregator, Refiner
 from limbeck.committee import Committee
 from limbeck.encoder import Encoder
 from limbeck.pool import Pool
 from limbeck.selection.base import Selector
 from limbeck.selection.stopping import Rule
 from limbeck.students.base import Teacher
+from limbeck.students.robust import Robust
 from limbeck.task import Task
 
 
@@ -76,9 +77,11 @@ class Job:
         budget: when to stop.
         teach: makes a teacher for a round; takes the tuning of an earlier student, or None. None: nothing is taught.
         distil: teaches the student that is kept; None: the last round's is kept.
+        robust: prepares the labels for the student that is kept.
         encoder: for selection, or None.
         min_confidence: labels below it do not teach.
         seed: of everything random.
+        refine: makes the committee's labels better by where the texts lie, and the encoder that says where; or None.
         facts: what the report tells and the flows do not use: task file, assets, versions.
     """
 
@@ -94,10 +97,12 @@ class Job:
     budget: Budget
     teach: Callable[[Any], Teacher] | None
     distil: Teacher | None
+    robust: Robust
     encoder: Encoder | None
     min_confidence: float
     seed: int
     facts: Mapping[str, Any]
+    refine: tuple[Refiner, Encoder] | None = None
 
 
 @dataclass(frozen=True, slots=True)

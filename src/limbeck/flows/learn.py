@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from limbeck.agent import Apprentice
 from limbeck.evaluation import accuracy
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.calibrate import Reading, Terms, read, told
@@ -23,13 +24,14 @@ from limbeck.flows.job import Job, Notify, Progress
 from limbeck.flows.lesson import Lesson, conclude, gold_indices, settled
 from limbeck.flows.select import gather, ready_selector
 from limbeck.flows.several import applies_of
-from limbeck.flows.teaching import distil, performance, teach
+from limbeck.flows.teaching import Taught, distil, finish, informed, performance, prepare, teach
 from limbeck.flows.verdict import chosen, packed
 from limbeck.flows.watch import Watch
 from limbeck.flows.words import estimate
 from limbeck.ledger import Ledger
 from limbeck.meter import Meter
-from limbeck.students.base import Recalling, Student, Teacher
+from limbeck.students.base import Student
+from limbeck.students.robust import Prepared
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -44,6 +46,7 @@ class Learned:
         student: the last one, or None.
         reason: why there is none.
         lesson: what it learned from.
+        prepared: how that was made ready, and which labels are probably right.
         stopped: which budget ended the asking early, or None.
         ended: why there was no further round.
         reading: what people's answers taught, or None; the lesson is what follows from it.
@@ -53,6 +56,7 @@ class Learned:
     student: Student | None
     reason: str | None
     lesson: Lesson
+    prepared: Prepared
     stopped: str | None
     ended: str
     reading: Reading | None
@@ -69,8 +73,9 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
     recorded = {entry.number: entry for entry in ledger.rounds()}
     asked = Counter[str]()
     student: Student | None = None
-    reason, stopped, before, ended = "no round was run", None, None, None
+    stopped, before, ended = None, None, None
     lesson, watch = conclude(job, ledger, []), Watch(job)
+    taught: Taught = (prepare(job, lesson), None, "no round was run")
     for number, size in enumerate(sizes):
         begun = time.perf_counter()
         if number in recorded:
@@ -79,6 +84,7 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             with meter.phase("select"):
                 name, selected = choose(job, ledger, lesson, asked=asked, student=student, round_=(number, size))
         ledger.start_round(number, strategy=name, selected=selected)
+        apprentices(job, student, list(asked))
         items = [job.pool[one] for one in selected]
         ledger.add_items(items)
         stopped = annotate(
@@ -91,14 +97,14 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
             earlier, lesson = lesson.tokens, conclude(job, ledger, list(asked))
             # In between, the first round's settings will do; the student that stays is tuned on all labels.
             last = bool(stopped) or number == len(sizes) - 1
-            student, reason = teach(job, lesson, None if last else student)
+            taught = finish(job, ledger, lesson) if last else taught
+            student = taught[1] if last else teach(job, lesson, student)[0]
             held = performance(job, lesson, student, first=set(list(asked)[: sizes[0]])) if job.schedule.stop else None
             seen = watch.see(student, held, items=len(lesson.labels), tokens=lesson.tokens)
         facts, before = curve_point(job, lesson, student, selected=set(selected), before=before)
         facts |= seen | {"notes": (ledger.meta(NOTES) or {}).get(str(number), [])}
         ended = stopped or (None if number + 1 in recorded else watch.reason())
-        if number == len(sizes) - 1:
-            ended = ended or exhausted(job, len(asked), budget=sum(sizes))
+        ended = ended or (exhausted(job, len(asked), budget=sum(sizes)) if number == len(sizes) - 1 else None)
         if number not in recorded or recorded[number].facts is None:
             facts |= {"seconds": time.perf_counter() - begun, "tokens": lesson.tokens - earlier} | (
                 {"ended": ended} if ended else {}
@@ -108,32 +114,38 @@ def learn(job: Job, *, ledger: Ledger, meter: Meter, notify: Notify, purse: Purs
         if ended:
             if not last:
                 with meter.phase("learn", model="student"):
-                    student, reason = teach(job, lesson, None)
+                    taught = finish(job, ledger, lesson)
             break
-    committee = lesson.probabilities
+    lesson, (prepared, student, reason), (reading, gold) = keep(job, ledger, lesson, taught, meter=meter, notify=notify)
+    ended = ended or "no round was run"
+    return Learned(student, None if student else reason, lesson, prepared, stopped, ended, reading, gold)
+
+
+def keep(
+    job: Job, ledger: Ledger, lesson: Lesson, taught: Taught, *, meter: Meter, notify: Notify
+) -> tuple[Lesson, Taught, tuple[Reading | None, dict[str, Any]]]:
+    """What people answered goes into the labels, and the student that is kept is taught."""
+    after = lesson
     if (reading := read(ledger, lesson.table, Terms.of(job))) is not None:
         with meter.phase("learn", model="student"):
-            lesson = settled(job, ledger, lesson, reading)
-            student, reason = teach(job, lesson, None)
-    gold = told(reading, lesson.table, before=committee, after=lesson.probabilities)
+            after = settled(job, ledger, lesson, reading)
+            taught = finish(job, ledger, after)
+    gold = told(reading, lesson.table, before=lesson.probabilities, after=after.probabilities)
+    apprentices(job, taught[1], list(lesson.counts))
     if job.distil is not None:
         notify(Progress("distil", 0, 1))
         with meter.phase("learn", model="student"):
-            student, reason = distil(job, lesson, recalled(job, ledger, lesson))
+            prepared = taught[0]
+            taught = (prepared, *distil(job, after, informed(job, ledger, after, job.distil), prepared))
         notify(Progress("distil", 1, 1))
-    return Learned(student, None if student else reason, lesson, stopped, ended or "no round was run", reading, gold)
+    return after, taught, (reading, gold)
 
 
-def recalled(job: Job, ledger: Ledger, lesson: Lesson) -> Teacher:
-    """The teacher of the student that is kept, with the states that votes left behind where it can use them."""
-    teacher = job.distil
-    assert teacher is not None  # the caller's own rule
-    if not isinstance(teacher, Recalling):
-        return teacher
-    items = [label.item for label in lesson.labels]
-    texts = dict(zip(items, job.pool.texts([job.pool.index(item) for item in items]), strict=True))
-    keys = {vote.key: vote.item for vote in ledger.votes(teacher.agent, items=items)}
-    return teacher.recalling({texts[keys[key]]: state for key, state in ledger.states(keys)})
+def apprentices(job: Job, student: Student | None, taught: Sequence[str]) -> None:
+    """Tell the workers that are the student what it learned from."""
+    for worker in job.committee.workers:
+        if isinstance(worker, Apprentice):
+            worker.learn(student, taught)
 
 
 def exhausted(job: Job, asked: int, *, budget: int) -> str:

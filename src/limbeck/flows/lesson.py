@@ -82,6 +82,9 @@ def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
     if len(first) < len(votes):
         alone = tabulate(first, labels=job.task.labels, items=rows, calibration=methods, prior=job.prior)
     found = job.aggregator(table)
+    if job.refine is not None and rows:
+        refiner, encoder = job.refine
+        found = replace(found, probabilities=refiner(found.probabilities, encoder.encode(_texts(job, rows))))
     settled = job.committee.settle(table, found, votes)
     best = chosen(job.task, settled.probabilities)
     sure = sureness(settled.probabilities, best)
@@ -156,6 +159,15 @@ def _several(job: Job, votes: Sequence[Vote], told: Told) -> Lesson:
     table = found.answers.table
     about: Any = (told.counts, told.tokens, found.answers, found)
     return Lesson(table, table, found.posterior, found.weights, labels, *about)
+
+
+def _texts(job: Job, items: Sequence[str]) -> list[str]:
+    """Texts of items of the pool and of the test set."""
+    found: dict[str, str] = {}
+    for pool in (job.pool, job.test) if job.test else (job.pool,):
+        there = [item for item in items if item not in found and item in pool]
+        found.update(zip(there, pool.texts([pool.index(item) for item in there]), strict=True))
+    return [found[item] for item in items]
 
 
 def gold_indices(task: Task, gold: Sequence[str | None]) -> Integers:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.committee.base import calibrations
+from limbeck.flows.cleaning import clean_set, noise
 from limbeck.flows.disputes import disputes
 from limbeck.flows.evaluate import Truth, panel, protocol, score, workers
 from limbeck.flows.job import Job
@@ -102,6 +103,7 @@ def metrics_of(job: Job, ledger: Ledger, learned: Learned, *, test: Sequence[Ite
         "committee": committee | {"warning": warning},
         "gold": learned.gold,
         "student": _student(job, learned, judged, size=size),
+        "clean_set": clean_set(job, learned.lesson, learned.prepared),
         "learning_curve": [
             {"round": entry.number, "strategy": entry.strategy} | dict(entry.facts or {}) for entry in ledger.rounds()
         ],
@@ -153,7 +155,7 @@ def _student(job: Job, learned: Learned, judged: Lesson, *, size: int | None) ->
     if learned.student is None:
         return {"taught_by": 0} | _absent("kind", "bytes", *JUDGED, reason=learned.reason or "nothing was learned")
     taught = int(np.sum([label.confidence >= job.min_confidence for label in learned.lesson.labels]))
-    block = {"kind": job.facts["student"], "taught_by": taught, "bytes": size}
+    block = {"kind": job.facts["student"], "taught_by": taught, "bytes": size} | {"noise": noise(learned.prepared)}
     if job.test is None:
         reason = "there is no test set: on texts it learned from a student cannot be judged"
         return block | {"on": "pool"} | _absent(*JUDGED, reason=reason)

@@ -15,6 +15,8 @@ from limbeck.committee.base import calibrations
 from limbeck.errors import RunError
 from limbeck.flows.annotate import Purse, annotate
 from limbeck.flows.calibrate import READ, UNSEEN, USED, stale, token, unseen
+from limbeck.flows.cleaning import KEY as CLEAN_KEY
+from limbeck.flows.cleaning import probabilities
 from limbeck.flows.export import write_labels
 from limbeck.flows.job import Job, Notify, Progress, silent
 from limbeck.flows.learn import learn
@@ -26,7 +28,7 @@ from limbeck.meter import Meter, combine
 from limbeck.students.base import Student
 
 METRICS, STUDENT, TASK, LOCK = "metrics.json", "student", "task.yaml", "assets.lock.json"
-AUDIT, GOLD = "audit.json", "gold.json"
+AUDIT, GOLD, BIAS, SLICES = "audit.json", "gold.json", "bias.json", "slices.json"
 STATE, FINGERPRINT, TEST, FACTS = "state", "fingerprint", "test", "facts"
 THRESHOLDS = "thresholds"
 
@@ -89,8 +91,10 @@ def _run(job: Job, folder: Path, *, ledger: Ledger, meter: Meter, notify: Notify
     stopped = learned.stopped
     with meter.phase("learn", model="student"):
         ledger.replace_labels(learned.lesson.labels)
-        # An audit of earlier labels says nothing of these.
-        (folder / AUDIT).unlink(missing_ok=True)
+        ledger.set_meta(CLEAN_KEY, probabilities(learned.lesson, learned.prepared))
+        # An audit or slices of earlier labels say nothing of these.
+        for earlier in (AUDIT, SLICES):
+            (folder / earlier).unlink(missing_ok=True)
         ledger.set_meta(UNSEEN, unseen(learned.reading))
         ledger.set_meta(READ, token(ledger))
         write_labels(folder, ledger, job.task, calibrations(job.committee), prior=job.prior)

@@ -57,8 +57,8 @@ def warnings(metrics: Mapping[str, Any], *, stopped: str | None) -> list[str]:
         both = metrics["data"]["test_in_pool"]
         found.append(f"{both:,} test texts are in the pool as well: the student may have learned from them.")
     for name, agent in metrics["agents"].items():
-        if agent["abstained"]:
-            found.append(f"Agent {name} gave no label for {agent['abstained']:,} of {agent['votes']:,} items.")
+        if agent["failed"]:
+            found.append(f"Agent {name} gave no label for {agent['failed']:,} of {agent['votes']:,} items.")
     moved = [name for name, agent in metrics["agents"].items() if agent["changed_by_calibration"] > MOVED]
     if moved and metrics["task"]["kind"] != "labels":  # whose raw sets say little, and whose shares are told
         found.append(

@@ -18,13 +18,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from limbeck.errors import RunError
-from limbeck.report import audit, charts, gold, scores, sections, words
+from limbeck.report import audit, charts, fairness, gold, scores, sections, words
 from limbeck.report.cards import cards
 from limbeck.report.safety import cut, without_traces
 from limbeck.report.shape import Metrics, understood
 from limbeck.report.svg import plain_style
 from limbeck.report.tables import Table, groups
 
+# What other verbs leave beside metrics.json → the verb.
+BESIDE = {"audit": "audit", "gold": "run", "bias": "bias", "slices": "report --slice"}
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -35,10 +37,9 @@ def write_report(folder: Path) -> Path:
         RunError: when metrics.json is missing, damaged or of a newer schema, or the page cannot be written.
     """
     metrics = read_facts(folder / "metrics.json", again="Run the same `limbeck run` again.")
-    if (audited := folder / "audit.json").exists():
-        metrics["audit"] = read_facts(audited, again="Run the same `limbeck audit` again.")
-    if (golden := folder / "gold.json").exists():
-        metrics["gold"] = read_facts(golden, again="Run the same `limbeck run` again.")
+    for name, verb in BESIDE.items():
+        if (found := folder / f"{name}.json").exists():
+            metrics[name] = read_facts(found, again=f"Run the same `limbeck {verb}` again.")
     target = folder / "report.html"
     replace_page(target, render(metrics).encode("utf-8"))
     return target
@@ -94,13 +95,10 @@ def render(metrics: Mapping[str, Any]) -> str:
             **charts.reliability_pair(known),
             "coverage": charts.coverage(known),
         }
+    slices = [fairness.parts(column) for column in known.slices.columns] if known.slices else []
+    told = {"charts": drawn, "tables": _tables(known), "slices": slices, "cards": cards(known)}
     page = environment().get_template("page.html")
-    return (
-        page.render(
-            m=known, charts=drawn, tables=_tables(known), cards=cards(known), css=page_style(), version=known.limbeck
-        )
-        + "\n"
-    )
+    return page.render(m=known, css=page_style(), version=known.limbeck, **told) + "\n"
 
 
 def _tables(m: Metrics) -> dict[str, Table | None]:
@@ -117,6 +115,7 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
         "gold": gold.trials(m.gold),
         "gold_agents": gold.agents(m.gold),
         "audit": audit.shares(m.audit),
+        "bias": fairness.changes(m.bias),
         "agents": sections.agents(m),
         "plan": sections.plan(m),
         "phases": sections.phases(m),

@@ -13,9 +13,10 @@ from typing import Any
 from markupsafe import Markup
 
 from limbeck.report import words
+from limbeck.report.costs import PhasePart
 from limbeck.report.plan import AddedPart, DroppedPart
 from limbeck.report.safety import without_traces
-from limbeck.report.shape import AgentPart, Metrics, PhasePart, RoundPart
+from limbeck.report.shape import AgentPart, Metrics, RoundPart
 from limbeck.report.tables import Cell, Column, Head, Missing, Table, interval_of, tabulate, value_of
 
 

@@ -13,6 +13,9 @@ from pydantic import Field, ValidationError
 from limbeck.errors import RunError
 from limbeck.report.audit import AuditPart
 from limbeck.report.block import Block, Interval, Number, Numbers, Part, Rows, Said, Table
+from limbeck.report.clean import CleanPart, NoisePart
+from limbeck.report.costs import ResourcesPart
+from limbeck.report.fairness import BiasPart, SlicesPart
 from limbeck.report.gold import CalibrationPart
 from limbeck.report.plan import PlanPart
 from limbeck.report.safety import all_visible
@@ -176,6 +179,7 @@ class StudentPart(ScoredPart):
     agreement_with_committee: Number = None
     taught_by: Number = None
     c: Number = None
+    noise: Part[NoisePart] = NoisePart()
 
 
 class RoundPart(Block):
@@ -193,38 +197,6 @@ class RoundPart(Block):
     kappa: Number = None
     performance: Number = None
     notes: Rows[Said] = Field(default_factory=list)
-
-
-class PhasePart(Block):
-    """What one phase cost."""
-
-    name: Said = None
-    model: Said = None
-    wall_s: Number = None
-    cpu_s: Number = None
-    peak_rss_bytes: Number = None
-    tokens: Number = None
-
-
-class TokensPart(Block):
-    """Tokens computed, generated and reused."""
-
-    prefilled: Number = None
-    decoded: Number = None
-    reused: Number = None
-
-
-class ResourcesPart(Block):
-    """What the run cost."""
-
-    wall_s: Number = None
-    cpu_s: Number = None
-    peak_rss_bytes: Number = None
-    energy_j: Number = None
-    energy_method: Said = None
-    gpu: Any = None
-    phases: Rows[PhasePart] = Field(default_factory=list)
-    tokens: Part[TokensPart] = TokensPart()
 
 
 class VotePart(Block):
@@ -283,12 +255,15 @@ class Metrics(Block):
     agents: Table[Part[AgentPart]] = Field(default_factory=dict)
     committee: Part[CommitteePart] = CommitteePart()
     student: Part[StudentPart] = StudentPart()
+    clean_set: Part[CleanPart] = CleanPart()
     learning_curve: Rows[RoundPart] = Field(default_factory=list)
     resources: Part[ResourcesPart] = ResourcesPart()
     disagreements: Rows[DisagreementPart] = Field(default_factory=list)
     reproduce: Part[ReproducePart] = ReproducePart()
     gold: CalibrationPart | None = None
     audit: AuditPart | None = None  # of audit.json, where there is one
+    bias: BiasPart | None = None  # likewise
+    slices: SlicesPart | None = None  # likewise
 
 
 def understood(metrics: Mapping[str, Any]) -> Metrics:

@@ -62,6 +62,15 @@ class Teacher(Protocol):
 
 
 @runtime_checkable
+class Reasoner(Teacher, Protocol):
+    """A teacher whose students learn reasons beside labels."""
+
+    def with_rationales(self, rationales: Mapping[str, str]) -> Teacher:
+        """The same teacher, which knows why some texts (keys) have their label."""
+        ...
+
+
+@runtime_checkable
 class Recalling(Protocol):
     """A teacher that can use states which votes left behind, and then computes none."""
 

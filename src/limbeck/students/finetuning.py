@@ -15,8 +15,9 @@ from scipy.special import log_softmax, softmax
 
 from limbeck.students.base import Floats, folds_of, what_counts
 from limbeck.students.encoder import EncoderStudent, Facts, Reader
-from limbeck.students.network import Recipe, Rows, ask, export, teach
+from limbeck.students.network import Rows, ask, export, teach
 from limbeck.students.softmax import Lesson, cool, log_loss
+from limbeck.students.training import Recipe
 
 FOLDS = 2
 LEAST = 20  # texts from which on some can be left out

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy import sparse
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
@@ -21,17 +20,17 @@ from limbeck.encoder import Encoder
 from limbeck.errors import StudentError
 from limbeck.students.base import Floats, folds_of, what_counts
 from limbeck.students.card import model_card
-from limbeck.students.features import BUCKET_BITS, Grams, fit_grams
-from limbeck.students.pairs import compared, marked, paired_width, unordered
+from limbeck.students.features import BUCKET_BITS, Grams
+from limbeck.students.lessons import LEAST, MOST, SHARES, features, lesson_of
+from limbeck.students.pairs import paired_width, unordered
 from limbeck.students.saved import AGAIN, SETTINGS, Arrays, read_student, write_student
-from limbeck.students.softmax import Lesson, Tuning, fit, tune
+from limbeck.students.softmax import Tuning, fit, tune
 
 Floats32 = npt.NDArray[np.float32]
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 UNTUNED = Tuning(strength=1.0, temperature=1.0)
 ROWS = 8192  # predicted at once
-SHARES = {"words": 0.4, "characters": 0.6}  # of the features
 
 
 class Facts(BaseModel):
@@ -75,7 +74,7 @@ class LinearStudent:
         """Calibrated probabilities, shape [texts, labels]; each row sums to 1."""
         result = np.empty((len(texts), len(self.labels)))
         for start in range(0, len(texts), ROWS):
-            dense, thin = _features(texts[start : start + ROWS], self.grams, self.encoder, pairs=self.pairs)
+            dense, thin = features(texts[start : start + ROWS], self.grams, self.encoder, pairs=self.pairs)
             width = dense.shape[1]
             scores = thin @ self.coefficients[1 + width :] + dense @ self.coefficients[1 : 1 + width]
             scores = (scores + self.coefficients[0]).astype(np.float64)
@@ -145,8 +144,8 @@ class LinearTeacher:
         tuning: Tuning | None = None,
         strengths: Sequence[float] = STRENGTHS,
         folds: int = 3,
-        least: int = 2,
-        most: int = 50_000,
+        least: int = LEAST,
+        most: int = MOST,
         pairs: bool = False,
     ) -> None:
         self._encoder = encoder
@@ -172,13 +171,15 @@ class LinearTeacher:
             StudentError: when nothing can be learned: fewer than two texts that count, or one label only.
         """
         texts, targets, weights, shares = what_counts(texts, targets, weights, labels=labels)
-        least = self._least if len(texts) >= 100 else 1
-        read = marked(texts) if self._pairs else texts
-        grams = tuple(
-            fit_grams(read, kind, least=least, most=int(share * self._most)) for kind, share in SHARES.items()
+        lesson, grams = lesson_of(
+            texts,
+            targets,
+            weights,
+            encoder=self._encoder,
+            least=self._least,
+            most=self._most,
+            pairs=self._pairs,
         )
-        dense, thin = _features(texts, grams, self._encoder, pairs=self._pairs)
-        lesson = Lesson(dense.astype(np.float64), thin.astype(np.float64), _softened(targets), weights)
         tuning, loss = self._tuning or UNTUNED, None
         with threadpool_limits(
             1, user_api="blas"
@@ -267,23 +268,3 @@ def _assembled(folder: Path, arrays: Arrays, *, document: _Document, encoder: En
     tuning = Tuning(document.strength, document.temperature)
     coefficients = arrays["coefficients"]
     return LinearStudent(document.labels, tuning, document.facts, grams, coefficients, encoder, document.pairs)
-
-
-def _features(
-    texts: Sequence[str], grams: Sequence[Grams], encoder: Encoder | None, *, pairs: bool
-) -> tuple[Floats32, sparse.csr_matrix]:
-    """What the student looks at: the encoder's dimensions [texts, D] and the n-grams [texts, F], each of length 1."""
-    dense = np.empty((len(texts), 0), dtype=np.float32)
-    if pairs:
-        dense, texts = compared(texts, encoder), marked(texts)
-    elif encoder is not None:
-        dense = encoder.encode(texts)
-    return dense, sparse.hstack([one.matrix(texts) for one in grams], format="csr", dtype=np.float32)
-
-
-def _softened(targets: Floats) -> Floats:
-    """Half a count of every label spread over the texts: a label that never occurs stays possible."""
-    count, labels = targets.shape
-    part = labels / (2 * (count + labels))
-    softened: Floats = (1 - part) * targets + part / labels
-    return softened

@@ -9,37 +9,25 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import openvino as ov
 import torch
 from torch.nn import functional
 
 from limbeck.students.base import Floats
+from limbeck.students.training import Recipe, autocast, batches, pace
 
 Rows = Sequence[Sequence[int]]
 
 HEAD_RATE = 1e-3  # of the new layer, which starts from nothing
 LAYER_DECAY = 0.9  # of the learning rate from each layer to the one below it (Howard & Ruder 2018)
-WEIGHT_DECAY, CLIP, WARM_UP = 0.01, 1.0, 0.1
-POOL = 16  # batches that are sorted by length together
+WEIGHT_DECAY, CLIP = 0.01, 1.0
 ASKED = 64  # rows that are asked together
 _NODE = re.compile(rb'(<layer id="(\d+)" name=")[^"]*"')
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a network is taught: `epochs`, the top layer's `rate`, and `batch`, the rows of one step."""
-
-    epochs: int
-    rate: float
-    batch: int
 
 
 class Network(torch.nn.Module):  # type: ignore[misc]  # torch is not looked at
@@ -98,10 +86,10 @@ def teach(trunk: Any, rows: Rows, targets: Floats, *, weights: Floats, recipe: R
         learned = [weight for group in groups for weight in group["params"]]
         optimiser = torch.optim.AdamW(groups, weight_decay=WEIGHT_DECAY, fused=True)
         total = recipe.epochs * -(-len(rows) // recipe.batch)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step, total))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: pace(step, total))
         for _ in range(recipe.epochs):
-            for batch in _batches(rows, recipe.batch, rng=rng):
-                with _autocast():
+            for batch in batches([len(row) for row in rows], recipe.batch, rng=rng):
+                with autocast():
                     logits = network(*_padded([rows[i] for i in batch]))
                 losses = -(goal[batch] * functional.log_softmax(logits.float(), dim=1)).sum(dim=1)
                 optimiser.zero_grad()
@@ -117,7 +105,7 @@ def ask(network: Network, rows: Rows) -> Floats:
     """Logits of the rows, shape [rows, K]."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     found = np.empty((len(rows), network.head.out_features))
-    with torch.inference_mode(), _autocast():
+    with torch.inference_mode(), autocast():
         for start in range(0, len(rows), ASKED):
             part = order[start : start + ASKED]
             found[part] = network(*_padded([rows[i] for i in part])).float().numpy()
@@ -148,36 +136,9 @@ def _layers(trunk: Any) -> list[Any]:
     return list(max(lists, key=len, default=()))
 
 
-def _pace(step: int, total: int) -> float:
-    """The share of the learning rate at a step: up over the first tenth, then down to nothing."""
-    warm = WARM_UP * total
-    return min((step + 1) / max(1.0, warm), (total - step) / max(1.0, total - warm))
-
-
-def _batches(rows: Rows, size: int, *, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:
-    """Each row once: batches of rows of about one length, in any order."""
-    order = rng.permutation(len(rows))
-    batches = []
-    for start in range(0, len(order), size * POOL):
-        part = sorted(order[start : start + size * POOL].tolist(), key=lambda i: len(rows[i]))
-        batches += [np.array(part[i : i + size]) for i in range(0, len(part), size)]
-    for place in rng.permutation(len(batches)):
-        yield batches[place]
-
-
 def _padded(rows: Rows) -> tuple[Any, Any]:
     longest = max(map(len, rows))
     ids, mask = (np.zeros((len(rows), longest), np.int64) for _ in range(2))
     for place, row in enumerate(rows):
         ids[place, : len(row)], mask[place, : len(row)] = row, 1
     return torch.from_numpy(ids), torch.from_numpy(mask)
-
-
-def _autocast() -> Any:
-    """Products in bfloat16 where the processor multiplies them: half the time (measured on Zen 4)."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16())
-
-
-@cache
-def _has_bfloat16() -> bool:
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

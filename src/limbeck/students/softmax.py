@@ -97,14 +97,21 @@ def tune(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[
         folds: the fold that each row is left out in, shape [N].
         strengths: candidates, ascending. The search stops at the first that is worse than the one before it.
     """
-    splits = [(lesson.rows(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
+    strength, logits = cross_validate(lesson, folds, strengths=strengths)
+    temperature = cool(logits, lesson)
+    return Tuning(strength, temperature), log_loss(logits / temperature, lesson)
+
+
+def cross_validate(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[float, Floats]:
+    """The strength that `tune` finds, and the scores of each row by a student that was not taught on it, [N, K]."""
+    splits = _splits(lesson, folds)
     starts: list[Floats | None] = [None] * len(splits)
     tried: list[tuple[float, Floats]] = []
     for strength in strengths:
         logits = np.empty_like(lesson.targets)
-        for place, (others, left_out) in enumerate(splits):
+        for place, (others, here) in enumerate(splits):
             found = fit(others, strength=strength, start=starts[place], tolerance=COARSE)
-            logits[left_out] = lesson.rows(left_out).logits(found)
+            logits[here] = lesson.rows(here).logits(found)
             starts[place] = found
         loss = log_loss(logits, lesson)
         if tried and loss >= tried[-1][0]:
@@ -112,9 +119,15 @@ def tune(lesson: Lesson, folds: Places, *, strengths: Sequence[float]) -> tuple[
         tried.append((loss, logits))
     enough = tried[-1][0] + _standard_error(tried[-1][1], lesson)
     place = next(i for i, (loss, _) in enumerate(tried) if loss <= enough)
-    logits = tried[place][1]
-    temperature = cool(logits, lesson)
-    return Tuning(strengths[place], temperature), log_loss(logits / temperature, lesson)
+    return strengths[place], tried[place][1]
+
+
+def left_out(lesson: Lesson, folds: Places, *, strength: float) -> Floats:
+    """Scores of each row by a student that was not taught on it, shape [N, K]."""
+    logits = np.empty_like(lesson.targets)
+    for others, here in _splits(lesson, folds):
+        logits[here] = lesson.rows(here).logits(fit(others, strength=strength, tolerance=COARSE))
+    return logits
 
 
 def cool(logits: Floats, lesson: Lesson) -> float:
@@ -129,6 +142,11 @@ def cool(logits: Floats, lesson: Lesson) -> float:
 def log_loss(logits: Floats, lesson: Lesson) -> float:
     """Weighted mean cross-entropy to the targets, in nats."""
     return float(np.average(_losses(logits, lesson), weights=lesson.weights))
+
+
+def _splits(lesson: Lesson, folds: Places) -> list[tuple[Lesson, Places]]:
+    """Of each fold: the lesson of the other rows, and the rows left out."""
+    return [(lesson.rows(np.flatnonzero(folds != fold)), np.flatnonzero(folds == fold)) for fold in np.unique(folds)]
 
 
 def _standard_error(logits: Floats, lesson: Lesson) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from limbeck.task import decode, engine, kinds, sections, stop, synthesis
+from limbeck.task import decode, engine, functions, kinds, sections, stop, synthesis
 from limbeck.task.document import Node, Problem, Scalar, dotted, locate
 
 _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
@@ -29,6 +29,7 @@ _SECTIONS: Mapping[tuple[str, ...], type[BaseModel]] = {
     ("agents", "engine"): engine.EngineSection,
     ("agents", "engine", "server"): engine.ServerSection,
     ("agents", "examples"): sections.ExamplesSection,
+    ("agents", "functions"): functions.FunctionsSection,
     ("agents", "decode"): decode.DecodeSection,
     ("agents", "decode", "choice"): decode.ChoiceSection,
     ("agents", "decode", "cot"): decode.CotSection,

@@ -21,6 +21,8 @@ def protocol_problems(task_file: TaskFile) -> Iterator[Finding]:
     for key in PROTOCOLS:
         if getattr(committee, key) is not None and committee.protocol != key:
             yield (*HERE, key), f"means nothing to the protocol {committee.protocol}; write protocol: {key}"
+    if committee.protocol != "vote" and any(agent.student for agent in task_file.agents or ()):
+        yield (*HERE, "protocol"), "the student votes in protocol vote only"
     if committee.protocol == "cascade":
         yield from _cascade(task_file)
     elif committee.protocol == "debate":

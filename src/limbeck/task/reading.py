@@ -17,6 +17,7 @@ from limbeck.task.decode import CotSection, DecodeSection, short_form
 from limbeck.task.document import LARGEST, MOST_PROBLEMS, Node, Problem, plain, read_document
 from limbeck.task.phrasing import shape_problem
 from limbeck.task.relations import missing_files, relations, unknown_names
+from limbeck.task.sections import AgentSection
 from limbeck.task.taskfile import TaskFile
 
 Names = Mapping[str, Collection[str]]
@@ -24,13 +25,14 @@ Names = Mapping[str, Collection[str]]
 _DECODE = TypeAdapter(Annotated[DecodeSection, BeforeValidator(short_form)])
 
 
-def load_task(path: Path | str, *, names: Names | None = None) -> TaskFile:
+def load_task(path: Path | str, *, names: Names | None = None, files: bool = True) -> TaskFile:
     """Read and validate a task file, and see that the data files it names are there.
 
     Args:
         path: the YAML file.
         names: key → the names it may have, such as `{"selection.strategy": ["random", "margin"]}`; list indices are
             left out (`agents.engine`).
+        files: whether the data files must be there.
 
     Raises:
         ConfigError: with one line `file:line:col: key.path: problem` for each problem.
@@ -49,7 +51,8 @@ def load_task(path: Path | str, *, names: Names | None = None) -> TaskFile:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     task_file = parse_task(_decoded(raw, str(path)), source=path, names=names)
-    _refuse(str(path), (task_file.problem(*found) for found in missing_files(task_file)))
+    if files:
+        _refuse(str(path), (task_file.problem(*found) for found in missing_files(task_file)))
     return task_file
 
 
@@ -120,7 +123,7 @@ def _named(task_file: TaskFile, source: str) -> TaskFile:
     for agent in task_file.agents:
         name = agent.name
         if name is None:
-            stem = _slug(re.split(r"[/\\:]", agent.model or agent.encoder or "")[-1], "agent")
+            stem = _slug(re.split(r"[/\\:]", _called_by(agent))[-1], "agent")
             name, number = stem, 1
             while name in taken:
                 number += 1
@@ -145,6 +148,12 @@ def _suited(task_file: TaskFile) -> TaskFile:
         for agent in task_file.agents
     )
     return task_file.model_copy(update={"committee": committee, "selection": selection, "agents": agents})
+
+
+def _called_by(agent: AgentSection) -> str:
+    """What an agent without a name is called by."""
+    made = "functions" if agent.functions else "student" if agent.student else ""
+    return agent.model or agent.encoder or agent.callable or agent.classifier or made
 
 
 def _slug(text: str, default: str) -> str:

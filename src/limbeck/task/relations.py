@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from limbeck.task.address import address_problem, host, on_this_machine
 from limbeck.task.engine import EngineSection
+from limbeck.task.labellers import KINDS, PROMPT_KEYS, kind_of, label_map, labeller
 from limbeck.task.phrasing import nearest
 from limbeck.task.protocols import protocol_problems
-from limbeck.task.sections import FINE_TUNING, AgentSection, StudentSection
+from limbeck.task.sections import ADAPTING, FINE_TUNING, AgentSection, StudentSection
 from limbeck.task.served import Finding, served
 from limbeck.task.taskfile import TaskFile
 
-_PROMPT_KEYS = ("role", "style", "wording", "cue", "label_order", "examples")
 _MASKED = "masked"
 _PLACEHOLDERS = ("instructions", "labels", "noun", "Noun", "aspect", "Aspect")
 
@@ -41,7 +41,7 @@ def relations(task_file: TaskFile) -> Iterator[Finding]:
         if agent.name in names:
             yield ("agents", i, "name"), f"the name {agent.name!r} is given twice"
         names.add(agent.name or "")
-        for key, problem in _agent(agent, labels):
+        for key, problem in _agent(agent, labels, code=task_file.privacy.allow_code):
             yield ("agents", i, *key), problem
         if isinstance(agent.engine, EngineSection):
             for problem in _server(agent.engine.server.url, allowed=task_file.privacy.allow_remote):
@@ -108,10 +108,12 @@ def _held_out(task_file: TaskFile) -> Iterator[Finding]:
 
 
 def _student(student: StudentSection) -> Iterator[Finding]:
-    foreign = dict.fromkeys(FINE_TUNING, "encoder") | {"agent": "probe"}
-    for key, kind in foreign.items():
-        if key in student.model_fields_set and kind != student.kind:
-            yield ("student", key), f"means nothing to a student of kind {student.kind}; it belongs to kind: {kind}"
+    foreign: dict[str, tuple[str, ...]] = dict.fromkeys(FINE_TUNING, ("encoder", "causal"))
+    foreign |= dict.fromkeys(ADAPTING, ("causal",)) | {"agent": ("probe",)}
+    for key, kinds in foreign.items():
+        if key in student.model_fields_set and student.kind not in kinds:
+            known = " or ".join(kinds)
+            yield ("student", key), f"means nothing to a student of kind {student.kind}; it belongs to kind: {known}"
 
 
 def _prior(prior: Mapping[str, float] | None, labels: Mapping[str, object], *, several: bool) -> Iterator[Finding]:
@@ -139,11 +141,14 @@ def _server(url: str, *, allowed: bool) -> Iterator[str]:
         yield f"texts would leave this machine for {host(url)}; to allow it, write privacy: {{allow_remote: true}}"
 
 
-def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if (agent.model is None) == (agent.encoder is None):
-        yield (), "needs exactly one of model and encoder"
-    elif agent.encoder is not None:
-        for key in _PROMPT_KEYS:
+def _agent(agent: AgentSection, labels: Mapping[str, object], *, code: bool) -> Iterator[Finding]:
+    kind = kind_of(agent)
+    if kind is None:
+        yield (), f"needs exactly one of {', '.join(KINDS)}"
+    elif kind not in ("model", "encoder"):
+        yield from labeller(agent, kind, labels, code=code)
+    elif kind == "encoder":
+        for key in PROMPT_KEYS:
             if key in agent.model_fields_set:
                 yield (key,), "means nothing to an encoder, which reads no prompt"
         if agent.decode.name != "choice":
@@ -157,6 +162,7 @@ def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[
             yield ("decode",), f"{agent.decode.name} needs a model that writes; a masked model only scores labels"
         if agent.decode.calibration in ("contextual", "pmi"):
             yield ("decode",), "a masked model knows the calibrations none and batch"
+    yield from label_map(agent, labels)
     for name in agent.label_words:
         if name not in labels:
             yield ("label_words", name), f"is no label{nearest(name, labels)}"
@@ -167,7 +173,7 @@ def _agent(agent: AgentSection, labels: Mapping[str, object]) -> Iterator[tuple[
             yield ("label_words",), f"{spoken[word]!r} and {label!r} have the same word {word!r}"
         spoken.setdefault(word, label)
     if agent.examples.number and not agent.examples.source:
-        yield ("examples",), "needs from: a file with gold labels"
+        yield ("examples",), "needs from: a file with gold labels, or a run's folder"
     for key, known in (("wording", (*_PLACEHOLDERS, "text")), ("cue", _PLACEHOLDERS), ("role", _PLACEHOLDERS)):
         for word in re.findall(r"\{(\w*)\}", getattr(agent, key) or ""):
             if word not in known:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from limbeck.task.decode import ChoiceSection, DecodeSection, short_form
 from limbeck.task.engine import EngineName
+from limbeck.task.functions import FunctionsSection
 from limbeck.task.kinds import KindSection, LabelSection, kind_form
 from limbeck.task.stop import StopSection, stop_form
 from limbeck.task.values import (
@@ -119,20 +120,31 @@ class DataSection(Section):
     seed: Annotated[int, Field(strict=True, ge=0), BeforeValidator(meaning)] = 0
 
 
+Choose = Literal["random", "balanced", "first", "nearest", "diverse"]
+
+
 class ExamplesSection(Section):
-    """Worked examples in an agent's prompt: how many, chosen how, from which file with gold."""
+    """Worked examples in an agent's prompt: how many, chosen how, from which file with gold or earlier run."""
 
     number: Annotated[int, Field(strict=True, ge=0, le=1000), BeforeValidator(meaning)] = 0
-    choose: Annotated[Literal["random", "balanced", "first"], BeforeValidator(text)] = "random"
+    choose: Annotated[Choose, BeforeValidator(text)] = "random"
     source: MaybeText = Field(default=None, alias="from")
+    origin: Annotated[Literal["column", "gold", "confident", "clean"], BeforeValidator(text)] = Field(
+        default="column", alias="source"
+    )
 
 
 class AgentSection(Section):
-    """One worker: a language model with a prompt, or an encoder that compares text and label description."""
+    """One worker; exactly one of the keys `model` to `student` says what it is. `LABELLERS` are keys of some kinds."""
 
     name: ShortName = None
     model: MaybeText = None
     encoder: MaybeText = None
+    functions: Annotated[FunctionsSection | None, BeforeValidator(text_or_none)] = None
+    callable: MaybeText = None
+    classifier: MaybeText = None
+    label_map: Annotated[dict[str, Text], BeforeValidator(empty_section)] = Field(default_factory=dict)
+    student: Truth = False
     engine: EngineName = "openvino"
     style: Annotated[Literal["chat", "plain"], BeforeValidator(text)] = "chat"
     role: MaybeText = None
@@ -143,6 +155,9 @@ class AgentSection(Section):
     examples: Annotated[ExamplesSection, BeforeValidator(empty_section)] = ExamplesSection()
     decode: Annotated[DecodeSection, BeforeValidator(short_form)] = DecodeSection(choice=ChoiceSection())
     long_text: Annotated[Literal["head", "tail", "middle"], BeforeValidator(text)] = "head"
+
+
+LABELLERS = ("functions", "callable", "classifier", "label_map", "student")
 
 
 class CascadeSection(Section):
@@ -186,6 +201,7 @@ class CommitteeSection(Section):
     judge: Annotated[JudgeSection | None, BeforeValidator(text_or_none)] = None
     critic: Annotated[CriticSection | None, BeforeValidator(text_or_none)] = None
     aggregate: Text = "opinion-pool"
+    refine: MaybeText = None
     prior: Annotated[dict[str, PositiveShare] | None, BeforeValidator(_prior)] = None
     accept: Share = 0.0
     states: Truth = True
@@ -205,14 +221,15 @@ class SelectionSection(Section):
 
 
 class StudentSection(Section):
-    """The small model that learns; `encoder` None means TF-IDF only. `FINE_TUNING` are keys of the kind encoder.
+    """The small model that learns; `encoder` None means TF-IDF only, `noise` None what suits the kind.
 
-    `agent` belongs to the kind probe.
+    `FINE_TUNING`, `ADAPTING` and `agent` belong to some kinds only.
     """
 
     kind: Text = "linear"
     encoder: MaybeText = "all-minilm-l6-v2"
     min_confidence: Share = 0.0
+    noise: MaybeText = None
     agent: ShortName = None
     model: Text = "all-minilm-l6-v2-weights"
     epochs: Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(meaning)] = 3
@@ -221,9 +238,12 @@ class StudentSection(Section):
     )
     batch: Annotated[int, Field(strict=True, ge=1, le=4096), BeforeValidator(meaning)] = 32
     max_tokens: Annotated[int, Field(strict=True, ge=8, le=8192), BeforeValidator(meaning)] = 128
+    alpha: Share = 0.5
+    rank: Annotated[int, Field(strict=True, ge=1, le=256), BeforeValidator(meaning)] = 8
 
 
 FINE_TUNING = ("model", "epochs", "learning_rate", "batch", "max_tokens")
+ADAPTING = ("alpha", "rank")
 
 
 class BudgetSection(Section):
@@ -235,9 +255,10 @@ class BudgetSection(Section):
 
 
 class PrivacySection(Section):
-    """What may leave the machine."""
+    """What may leave the machine, and what may run on it."""
 
     allow_remote: Truth = False
+    allow_code: Truth = False
 
 
 Agents = Annotated[tuple[AgentSection, ...] | None, AfterValidator(_at_least_one), BeforeValidator(text_or_none)]

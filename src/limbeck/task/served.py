@@ -47,8 +47,23 @@ def served(task_file: TaskFile) -> Iterator[Finding]:
         yield from _open(task_file, kind.open)
     if kind.labels is not None:
         yield from _labels(task_file, kind.labels)
+    if kind.pair is not None or kind.open is not None or kind.labels is not None:
+        yield from _one_label_only(task_file)
     if kind.ordinal is None and task_file.selection.strategy == "variance":
         yield ("selection", "strategy"), f"variance needs labels that are numbers: kind ordinal, not {kind.name}"
+
+
+def _one_label_only(task_file: TaskFile) -> Iterator[Finding]:
+    """What looks at one text and gives it one label."""
+    name = task_file.task.kind.name
+    for i, agent in enumerate(task_file.agents or ()):
+        for key in ("functions", "callable", "classifier", "student"):
+            if getattr(agent, key):
+                yield ("agents", i, key), f"gives one text one label, which kind {name} does not ask for"
+    if task_file.committee.refine is not None:
+        yield ("committee", "refine"), f"looks at one text and one label, which kind {name} does not ask for"
+    if task_file.student.noise is not None and task_file.task.kind.pair is None:
+        yield ("student", "noise"), f"compares one label of each text, which kind {name} does not ask for"
 
 
 def _ordinal(task_file: TaskFile, scale: OrdinalSection) -> Iterator[Finding]:

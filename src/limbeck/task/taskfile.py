@@ -17,7 +17,9 @@ from limbeck.errors import ConfigError
 from limbeck.task.document import Mark, Node, Problem, dotted, locate
 from limbeck.task.phrasing import nearest
 from limbeck.task.sections import (
+    ADAPTING,
     FINE_TUNING,
+    LABELLERS,
     PROTOCOLS,
     Agents,
     BudgetSection,
@@ -111,19 +113,29 @@ def fingerprint(task_file: TaskFile) -> str:
     left_out: Any = {"privacy": True, "synthesis": True, "task": {"name"}, "committee": {"states"}}
     values = task_file.model_dump(mode="json", by_alias=True, exclude=left_out)
     for agent in values["agents"] or ():
+        for key in LABELLERS:  # so that runs made before there were such keys can go on
+            if not agent[key]:
+                del agent[key]
+        if agent["examples"]["source"] == "column":
+            del agent["examples"]["source"]
         if isinstance(agent["engine"], dict):
             for key in _PATIENCE:
                 del agent["engine"]["server"][key]
     if values["student"]["kind"] != "probe":
         del values["student"]["agent"]
-    if values["student"]["kind"] != "encoder":  # so that runs made before there were such keys can go on
+    if values["student"]["kind"] != "encoder":  # likewise
         for key in FINE_TUNING:
             del values["student"][key]
+    if values["student"]["kind"] != "causal":  # likewise
+        for key in ADAPTING:
+            del values["student"][key]
+    if values["student"]["noise"] is None:  # likewise
+        del values["student"]["noise"]
     if not task_file.selection.stop.rules:  # likewise
         del values["selection"]["stop"]
     if task_file.task.kind.name == "label":  # likewise
         del values["task"]["kind"]
-    for key in PROTOCOLS:  # likewise
+    for key in (*PROTOCOLS, "refine"):  # likewise
         if getattr(task_file.committee, key) is None:
             del values["committee"][key]
     for agent in values["agents"] or ():  # likewise
