@@ -124,6 +124,7 @@ def test_gold_is_read_as_answers_are() -> None:
         ),
         ("{open: {answer: 'pattern:('}}", "", "is no regular expression"),
         ("{open: {checker: {regex: '['}}}", "", "is no regular expression"),
+        ("{open: {checker: 'checks:fits'}}", "", "runs Python code"),
         ("{open: {checker: {range: [2, 1]}}}", "", "begins above its end: 2 > 1"),
         ("{open: {checker: {}}}", "", "needs exactly one of function, regex and range"),
         ("open", "committee: {aggregate: dawid-skene}", "dawid-skene learns how workers treat each label"),

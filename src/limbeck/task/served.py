@@ -122,6 +122,9 @@ def _open(task_file: TaskFile, question: OpenSection) -> Iterator[Finding]:
             re.compile(regex)
         except re.error as error:
             yield ("task", "kind", "open", *path), f"is no regular expression: {error}"
+    if question.checker is not None and question.checker.function is not None and not task_file.privacy.allow_code:
+        why = "runs Python code; if you trust it, write privacy: {allow_code: true}"
+        yield ("task", "kind", "open", "checker"), why
     if question.checker is not None and question.checker.bounds is not None:
         low, high = question.checker.bounds
         if low > high:
