@@ -228,7 +228,8 @@ MEANINGS = {
     "synthesis.attempts": "Texts that may be written for each example wanted, on average.",
     "synthesis.tokens": "Tokens that may be computed in all, those of the anchors included.",
     "privacy": "What may leave the machine.",
-    "privacy.allow_code": "Whether `agents.callable` and a `checker` may run Python code. Read the code of a file you did not write.",
+    "privacy.allow_code": "Whether `agents.callable` and a `checker` may run Python code. "
+    "Read the code of a file you did not write.",
     "privacy.allow_remote": "Whether a server that is not on this machine may be sent texts.",
 }
 
