@@ -30,7 +30,7 @@ $(VENV)/dev: $(VENV)/test
 
 $(VENV)/extras: $(VENV)/test
 	$(PIP) install 'torch==2.13.0'
-	$(PIP) install --editable '.[test,browser,grammar,interop,oracle,server-test,torch]'
+	$(PIP) install --editable '.[test,browser,grammar,interop,oracle,server-test,torch,web]'
 	@touch $@
 
 demo: $(VENV)/base

@@ -22,6 +22,8 @@ from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_s
 from limbeck.console.bias import bias
 from limbeck.console.comparison import compare
 from limbeck.console.people import audit, gold
+from limbeck.console.serving import serve
+from limbeck.console.study import study
 from limbeck.console.synthesis import synthesize
 from limbeck.doctor import examine
 from limbeck.errors import LimbeckError, RunError
@@ -287,4 +289,6 @@ for _name, _verb in (
 ):
     models.add_command(_verb, _name)
 commands.add_command(models)
+commands.add_command(study)
+commands.add_command(serve)
 commands.add_command(bench)

@@ -25,8 +25,10 @@ from limbeck.catalog.names import (
     REPORT,
     RULES,
     SELECTORS,
+    SERVE,
     STOPS,
     STUDENTS,
+    STUDY_REPORT,
     resolve,
 )
 from limbeck.catalog.workshop import Workshop
@@ -54,8 +56,10 @@ __all__ = [
     "REPORT",
     "RULES",
     "SELECTORS",
+    "SERVE",
     "STOPS",
     "STUDENTS",
+    "STUDY_REPORT",
     "Asker",
     "Models",
     "Workshop",

@@ -53,8 +53,8 @@ def non_inferiority(
 
     Items are drawn with replacement, and so are raters (one fewer than there are, as Rao & Wu 1988 do, or three raters
     would seem to differ less than they do). The noise of single judgements is in both spreads and counted once. The
-    statistic is Student's, with Satterthwaite's degrees of freedom: with few raters who disagree, a normal interval
-    would be too narrow.
+    statistic is Student's, with Satterthwaite's degrees of freedom: with few raters a normal interval would be too
+    narrow, and how far they differ is itself known badly.
 
     Args:
         differences: first − second of each item and rater, shape [n, R]; NaN = not judged.
@@ -81,7 +81,7 @@ def non_inferiority(
     if n == 1 or len(np.unique(values[judged])) == 1:
         why = "one item: no interval" if n == 1 else "all differences are equal: resampling gives no interval"
         return _nothing(Estimate(value, n=n, reason=why), margin)
-    of_items = _spread(means[rng.integers(n, size=(RESAMPLES, n))].mean(axis=1))
+    of_items = _spread(means[rng.integers(n, size=(RESAMPLES, n - 1))].mean(axis=1))
     reason, of_raters, shared, free = None, 0.0, 0.0, math.inf
     if raters == 1:
         reason = ONE_RATER
@@ -93,7 +93,7 @@ def non_inferiority(
     beyond = max(0.0, of_raters - shared)
     variance = of_items + beyond
     parts = of_items**2 / (n - 1)
-    if beyond:
+    if raters > 1:
         parts += of_raters**2 / (raters - 1) + shared**2 / free
     error, degrees = math.sqrt(variance), variance**2 / parts
     reach = float(stdtrit(degrees, 1 - alpha)) * error
