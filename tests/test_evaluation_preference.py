@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from limbeck.errors import DataError
 from limbeck.evaluation.bradley_terry import davidson
 from limbeck.evaluation.multiplicity import holm
-from limbeck.evaluation.noninferiority import ONE_RATER, non_inferiority
-from limbeck.evaluation.power import discordant_sd, items_needed, margin_shown, power_of
+from limbeck.evaluation.noninferiority import ONE_RATER, non_inferiority, shown_by
+from limbeck.evaluation.power import discordant_sd, items_needed, power_of
 
 # Agresti 2013, Categorical Data Analysis, table 11.10: wins of the American League's eastern teams in 1987.
 BASEBALL = (
@@ -37,7 +37,6 @@ def test_sample_sizes_by_hand(sd: float, margin: float, items: int) -> None:
     # (1.959964 + 0.841621)² = 7.84888; times sd² / margin².
     assert items_needed(sd, margin) == items == math.ceil(7.84888 * sd**2 / margin**2)
     assert power_of(items, sd, margin) >= 0.8 > power_of(items - 1, sd, margin)
-    assert margin_shown(sd / math.sqrt(items)) == pytest.approx(margin, rel=0.01)
 
 
 def test_power_counts_a_true_difference() -> None:
@@ -61,6 +60,9 @@ def test_non_inferiority_by_hand_with_one_rater() -> None:
     assert found.reason == ONE_RATER
     assert found.raters_error is None
     assert non_inferiority(values, margin=0.15, rng=seeded()).shown is False
+    power, margin = shown_by(found, power=0.8)
+    assert power == pytest.approx(power_of(100, 1, 0.25), abs=0.1)
+    assert margin == pytest.approx(0.28, rel=0.1)
 
 
 def test_raters_who_take_sides_widen_the_interval() -> None:

@@ -30,7 +30,7 @@ class NonInferiority:
         shown: whether non-inferiority is shown; None where it cannot be tested.
         standard_error: of the difference, over items and raters; None where undefined.
         items_error: the part of it that items bring.
-        raters_error: the part of it that raters bring beyond noise; None with one rater.
+        raters_error: the part of it that raters bring; None with one rater.
         degrees: degrees of freedom (Satterthwaite); few where the raters disagree about the sides.
         reason: why there is no outcome, or what one must know to read it.
     """
@@ -52,9 +52,9 @@ def non_inferiority(
     """Test whether the first side is at most `margin` worse than the second.
 
     Items are drawn with replacement, and so are raters (one fewer than there are, as Rao & Wu 1988 do, or three raters
-    would seem to differ less than they do). The noise of single judgements is in both spreads and counted once. The
-    statistic is Student's, with Satterthwaite's degrees of freedom: with few raters a normal interval would be too
-    narrow, and how far they differ is itself known badly.
+    would seem to differ less than they do). The variance is the sum of both. The noise of single judgements is in both,
+    so it counts twice, which errs on the safe side where it is most of the spread. The statistic is Student's, with
+    Satterthwaite's degrees of freedom: how far few raters differ is itself known badly.
 
     Args:
         differences: first − second of each item and rater, shape [n, R]; NaN = not judged.
@@ -82,34 +82,41 @@ def non_inferiority(
         why = "one item: no interval" if n == 1 else "all differences are equal: resampling gives no interval"
         return _nothing(Estimate(value, n=n, reason=why), margin)
     of_items = _spread(means[rng.integers(n, size=(RESAMPLES, n - 1))].mean(axis=1))
-    reason, of_raters, shared, free = None, 0.0, 0.0, math.inf
-    if raters == 1:
-        reason = ONE_RATER
-    else:
-        of_raters = _spread(_by_raters(values, judged, rng))
-        shared, free = _noise(values, judged, means)
-    if of_items == 0 and of_raters == 0:
-        return _nothing(Estimate(value, n=n, reason="no variance between items or raters"), margin)
-    beyond = max(0.0, of_raters - shared)
-    variance = of_items + beyond
-    parts = of_items**2 / (n - 1)
+    reason: str | None = ONE_RATER
+    of_raters = 0.0
     if raters > 1:
-        parts += of_raters**2 / (raters - 1) + shared**2 / free
+        reason, of_raters = None, _spread(_by_raters(values, judged, rng))
+    variance = of_items + of_raters
+    if variance == 0:
+        return _nothing(Estimate(value, n=n, reason="no variance between items or raters"), margin)
+    parts = of_items**2 / (n - 1) + (of_raters**2 / (raters - 1) if raters > 1 else 0.0)
     error, degrees = math.sqrt(variance), variance**2 / parts
     reach = float(stdtrit(degrees, 1 - alpha)) * error
     p_value = float(stdtr(degrees, -(value + margin) / error))
-    difference = Estimate(value, value - reach, value + reach, n, reason)
     return NonInferiority(
-        difference,
+        Estimate(value, value - reach, value + reach, n, reason),
         margin,
         p_value,
         p_value <= alpha,
         error,
         math.sqrt(of_items),
-        math.sqrt(beyond) if raters > 1 else None,
+        math.sqrt(of_raters) if raters > 1 else None,
         degrees,
         reason,
     )
+
+
+def shown_by(test: NonInferiority, *, power: float, alpha: float = ALPHA) -> tuple[float | None, float | None]:
+    """What a study of this spread could show, both sides being equal; None where the test is undefined.
+
+    Returns:
+        The power for its margin, and the smallest margin that it shows with `power`.
+    """
+    error, degrees = test.standard_error, test.degrees
+    if error is None or degrees is None:
+        return None, None
+    bar = float(stdtrit(degrees, 1 - alpha))
+    return float(stdtr(degrees, test.margin / error - bar)), error * (bar + float(stdtrit(degrees, power)))
 
 
 def _nothing(difference: Estimate, margin: float) -> NonInferiority:
@@ -131,18 +138,3 @@ def _by_raters(values: Floats, judged: Booleans, rng: np.random.Generator) -> Fl
     means = np.divide(values @ drawn, count, out=np.zeros_like(count), where=kept)
     there = kept.sum(axis=0)
     return np.asarray(np.divide(means.sum(axis=0), there, out=np.full(RESAMPLES, np.nan), where=there > 0))
-
-
-def _noise(values: Floats, judged: Booleans, means: Floats) -> tuple[float, float]:
-    """The variance that single judgements bring to the mean, and its degrees of freedom; item and rater taken out."""
-    n, raters = judged.shape
-    each = judged.sum(axis=1)
-    residual = np.where(judged, values - means[:, None], 0.0)
-    free = int(judged.sum()) - n - raters + 1
-    if free <= 0:
-        return 0.0, math.inf
-    for _ in range(50):
-        residual = np.where(judged, residual - residual.sum(axis=0) / judged.sum(axis=0), 0.0)
-        residual = np.where(judged, residual - (residual.sum(axis=1) / each)[:, None], 0.0)
-    variance = float((residual**2).sum()) / free
-    return variance * float((1 / each).sum()) / n**2, free

@@ -55,19 +55,8 @@ def discordant_sd(discordance: float, *, expected: float = 0.0) -> float:
 def power_of(n: int, sd: float, margin: float, *, expected: float = 0.0, alpha: float = ALPHA) -> float:
     """Chance that n items show non-inferiority, 0 to 1; arguments as in `items_needed`."""
     _check(sd, margin + expected, alpha)
-    return power_at((margin + expected) * math.sqrt(n) / sd, alpha=alpha)
-
-
-def power_at(ratio: float, *, alpha: float = ALPHA) -> float:
-    """The same from (margin + true difference) / standard error."""
     normal = NormalDist()
-    return normal.cdf(ratio - normal.inv_cdf(1 - alpha))
-
-
-def margin_shown(standard_error: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
-    """The smallest margin that a study with this standard error can show with that power, sides being equal."""
-    normal = NormalDist()
-    return (normal.inv_cdf(1 - alpha) + normal.inv_cdf(power)) * standard_error
+    return normal.cdf((margin + expected) * math.sqrt(n) / sd - normal.inv_cdf(1 - alpha))
 
 
 def _check(sd: float, room: float, alpha: float) -> None:

@@ -15,8 +15,7 @@ from limbeck.evaluation.bradley_terry import davidson
 from limbeck.evaluation.conduct import position_bias
 from limbeck.evaluation.intervals import Estimate, mean_estimate
 from limbeck.evaluation.multiplicity import holm
-from limbeck.evaluation.noninferiority import NonInferiority, non_inferiority
-from limbeck.evaluation.power import margin_shown, power_at
+from limbeck.evaluation.noninferiority import NonInferiority, non_inferiority, shown_by
 from limbeck.evaluation.raters import gwet_ac, krippendorff_alpha
 from limbeck.study.judged import Judged
 from limbeck.study.people import people
@@ -121,22 +120,20 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 def _tested(test: NonInferiority, judged: Judged) -> dict[str, Any]:
-    error = test.standard_error
+    power, margin = shown_by(test, power=judged.design.power, alpha=judged.design.alpha)
     return {
         **_estimate("difference", test.difference),
         "margin": test.margin,
         "p_value": test.p_value,
         "p_value_reason": test.reason if test.p_value is None else None,
         "shown": test.shown,
-        "standard_error": error,
+        "standard_error": test.standard_error,
         "items_error": test.items_error,
         "raters_error": test.raters_error,
         "degrees": test.degrees,
         "note": test.reason if test.p_value is not None else None,
-        "power_after": None if error is None else power_at(test.margin / error, alpha=judged.design.alpha),
-        "margin_after": None
-        if error is None
-        else margin_shown(error, alpha=judged.design.alpha, power=judged.design.power),
+        "power_after": power,
+        "margin_after": margin,
     }
 
 
