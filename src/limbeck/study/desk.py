@@ -6,7 +6,7 @@ Knows nothing of HTTP. What it gives and takes are JSON values.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from limbeck.errors import DataError
@@ -24,6 +24,8 @@ class Desk:
     def __init__(self, study: Study) -> None:
         study.verify()
         self._study, self._design = study, study.design
+        # Closing needs the writer's lock, which is held here: it cannot happen meanwhile.
+        self._closed = study.state == CLOSED
         self._units = {unit.id: unit for unit in study.units()}
         self._questions: dict[str, list[Question]] = {}
         for question in study.questions():
@@ -70,7 +72,7 @@ class Desk:
         stage = "done" if upcoming is None else "training" if upcoming.role == "training" else "items"
         if rater not in self._agreed:
             stage = "consent"
-        if self._study.state == CLOSED:
+        if self._closed:
             stage = "closed"
         last = self._last.get(rater, [])
         shown = stage in ("training", "items") and upcoming is not None
@@ -94,17 +96,41 @@ class Desk:
         Raises:
             DataError: a message that makes no sense; nothing is kept.
         """
-        entry = self._read(rater, message)
-        owner = self._study.owner_of(entry.id)
-        if owner not in (None, rater):
+        (found,) = self.take_all([(rater, message)])
+        if isinstance(found, DataError):
+            raise found
+        return found
+
+    def take_all(self, messages: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any] | DataError]:
+        """`take` for messages that came at the same time, with one write to the disk; a refusal stands in its place."""
+        read: list[Judgement | DataError] = []
+        fresh: dict[str, Judgement] = {}
+        for rater, message in messages:
+            try:
+                entry = self._read(rater, message)
+                if self._is_new(entry, fresh):
+                    fresh[entry.id] = entry
+                read.append(entry)
+            except DataError as error:
+                read.append(error)
+        self._study.append(*fresh.values())
+        for entry in fresh.values():
+            self._remember(entry)
+        return [
+            one if isinstance(one, DataError) else self.state(one.rater) | {"feedback": self._feedback(one)}
+            for one in read
+        ]
+
+    def _is_new(self, entry: Judgement, fresh: Mapping[str, Judgement]) -> bool:
+        """Whether an entry is to be kept; one that was sent before is not."""
+        owner = fresh[entry.id].rater if entry.id in fresh else self._study.owner_of(entry.id)
+        if owner not in (None, entry.rater):
             raise DataError("This id belongs to somebody else.", hint="Make a new one.")
         if owner is None:
-            if self._study.state == CLOSED:
+            if self._closed:
                 raise DataError("This study is closed.", hint="Nothing more is kept.")
             self._check(entry)
-            if self._study.append(entry):
-                self._remember(entry)
-        return self.state(rater) | {"feedback": self._feedback(entry)}
+        return owner is None
 
     def _remember(self, entry: Judgement) -> None:
         done = self._last.setdefault(entry.rater, [])

@@ -160,13 +160,20 @@ class Study:
                 found[one.question] = one
         return found
 
-    def append(self, one: Judgement) -> bool:
-        """Keep an entry, durable on return; one whose id is there is left as it is. Returns whether it was new."""
-        answers = None if one.answers is None else json.dumps(one.answers, sort_keys=True)
-        row = (one.id, one.rater, one.question, one.kind, answers, one.reason, one.comment, one.seconds, stamp())
-        marks = ", ".join("?" * len(row))
+    def append(self, *entries: Judgement) -> int:
+        """Keep entries, all or none, durable on return; one whose id is there is left as it is. How many were new."""
+        created = stamp()
+        rows = [
+            (
+                *(one.id, one.rater, one.question, one.kind),
+                None if one.answers is None else json.dumps(one.answers, sort_keys=True),
+                *(one.reason, one.comment, one.seconds, created),
+            )
+            for one in entries
+        ]
+        marks = ", ".join("?" * len(_COLUMNS))
         sql = f"INSERT INTO judgements ({', '.join(_COLUMNS)}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING"
-        return self._write(sql, [row]) == 1
+        return self._write(sql, rows)
 
     def owner_of(self, entry: str) -> str | None:
         """The rater of the entry with this id, if there is one."""

@@ -5,8 +5,9 @@ Every answer is on the disk before it is acknowledged. Knows nothing of how a pa
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from limbeck.errors import DataError, RunError
+from limbeck.errors import DataError, LimbeckError, RunError
 from limbeck.study import Desk, Study
 from limbeck.web.guard import Guard
 from limbeck.web.markdown import blocks
@@ -26,6 +27,8 @@ STATIC = Path(__file__).parent / "static"
 COOKIE = "limbeck"
 TYPES = {"page.js": "text/javascript", "page.css": "text/css"}
 GO_ON = "go-on.html"
+# Seconds that an entry waits for others before it is written.
+GATHER = 0.002
 Ready = Callable[[Study, Desk], None]
 
 
@@ -64,6 +67,7 @@ class _Pages:
         self._about = desk.about() | {"guidelines": blocks(str(desk.about()["guidelines"]))}
         self._cookie = f"{COOKIE}-{str(study.meta('hash'))[:8]}"
         self._known: dict[str, str] = {}
+        self._waiting: list[tuple[str, dict[str, Any], asyncio.Future[dict[str, Any]]]] = []
 
     async def page(self, request: Request) -> Response:
         """The one page; its script asks for everything else."""
@@ -99,7 +103,31 @@ class _Pages:
             raise DataError("The answer is not JSON.") from error
         if not isinstance(message, dict):
             raise DataError("The answer is no JSON object.")
-        return JSONResponse(self._desk.take(rater, message))
+        return JSONResponse(await self._kept(rater, message))
+
+    async def _kept(self, rater: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Keep an entry together with those that come within a moment: a write to the disk takes as long for one."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_later(GATHER, self._keep)
+        future: asyncio.Future[dict[str, Any]] = loop.create_future()
+        self._waiting.append((rater, message, future))
+        return await future
+
+    def _keep(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        found: Sequence[dict[str, Any] | LimbeckError]
+        try:
+            found = self._desk.take_all([(rater, message) for rater, message, _ in waiting])
+        except RunError as error:
+            found = [error] * len(waiting)
+        for (_, _, future), one in zip(waiting, found, strict=True):
+            if future.cancelled():
+                continue
+            if isinstance(one, LimbeckError):
+                future.set_exception(one)
+            else:
+                future.set_result(one)
 
     def _rater(self, request: Request) -> str:
         return self._named(request.cookies.get(self._cookie, ""))
