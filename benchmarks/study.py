@@ -243,7 +243,7 @@ def server(items: int = 100) -> dict[str, Any]:
             for thread in threads:
                 thread.start()
             while wild and any(thread.is_alive() for thread in threads):
-                time.sleep(1.5)
+                time.sleep(0.3)
                 host.restart()
                 restarts += 1
             for thread in threads:

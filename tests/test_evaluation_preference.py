@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from limbeck.errors import DataError
 from limbeck.evaluation.bradley_terry import davidson
 from limbeck.evaluation.multiplicity import holm
-from limbeck.evaluation.noninferiority import ONE_RATER, non_inferiority, shown_by
+from limbeck.evaluation.noninferiority import ONE_RATER, items_if_noisy, non_inferiority, shown_by
 from limbeck.evaluation.power import discordant_sd, items_needed, power_of
 
 # Agresti 2013, Categorical Data Analysis, table 11.10: wins of the American League's eastern teams in 1987.
@@ -47,6 +47,13 @@ def test_power_counts_a_true_difference() -> None:
             items_needed(*wrong)
     with pytest.raises(DataError, match="discordance"):
         discordant_sd(0.1, expected=0.2)
+
+
+def test_noise_and_few_raters_need_more_items() -> None:
+    # Student's 2.306 and 0.889 with 4 · 2 degrees of freedom, and twice the variance.
+    assert items_if_noisy(0.85, 0.15, raters=3) == math.ceil(2 * (2.3060 + 0.8889) ** 2 * 0.85**2 / 0.15**2)
+    assert items_if_noisy(0.85, 0.15, raters=1) == 253
+    assert items_if_noisy(0.85, 0.15, raters=200) == pytest.approx(2 * 253, rel=0.01)
 
 
 def test_non_inferiority_by_hand_with_one_rater() -> None:
@@ -141,6 +148,18 @@ def test_two_systems_with_ties_have_a_closed_form() -> None:
     assert found.systems[0].high == pytest.approx(math.log(2) / 2 + 1.96 * error, rel=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_saying_everything_three_times_makes_nothing_surer(seed: int) -> None:
+    outcome = seeded(seed).choice(3, p=[0.5, 0.3, 0.2], size=40)
+    rows = np.column_stack([np.arange(40), np.zeros(40), np.ones(40), outcome]).astype(np.int64)
+    once, thrice = davidson(rows, 2).systems[0], davidson(np.repeat(rows, 3, axis=0), 2).systems[0]
+    assert (thrice.value, thrice.low, thrice.high) == pytest.approx((once.value, once.low, once.high))
+    assert once.value is not None
+    wins = np.bincount(outcome, minlength=3)
+    error = math.sqrt(1 / wins[0] + 1 / wins[1]) / 2 * math.sqrt(40 / 39)
+    assert once.high == pytest.approx(once.value + 1.96 * error, rel=1e-3)
+
+
 def test_ties_and_three_systems_maximise_the_likelihood() -> None:
     rng = seeded()
     pairs = np.array([(0, 1), (1, 2), (2, 0)])[rng.integers(3, size=300)]
@@ -164,6 +183,8 @@ def test_strengths_without_bound_say_why() -> None:
     won = davidson(np.array([(0, 0, 1, 0), (1, 0, 1, 0)]), 2)
     assert "never won" in str(won.reason)
     assert won.systems[0].value is None
+    tied = davidson(np.array([(0, 0, 1, 0), (1, 0, 1, 2), (2, 0, 1, 2)]), 2)
+    assert (tied.tie, tied.reason) == (None, won.reason)
     assert davidson(np.array([(0, 0, 1, 2)]), 2).reason == "all judgements are ties"
     assert davidson(np.zeros((0, 4), np.int64), 2).reason == "no pair was judged"
     with pytest.raises(DataError):

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from limbeck.errors import RunError
@@ -196,6 +197,10 @@ def test_from_the_command_line(tmp_path: Path, shell: Shell) -> None:
     assert shell("study", "export", study, "--to", "csv")[0] == 0
     with (study / "judgements.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * (8 + 3)
+    for what in ("judgements", "history", "preferences"):
+        assert shell("study", "export", study, "--what", what, "--to", "parquet")[0] == 0
+    table = pq.read_table(study / "judgements.parquet").to_pylist()
+    assert table == list(rows(study, "judgements"))
     assert shell("study", "export", study, "--what", "heds")[0] == 0
     assert (study / "heds.md").exists()
 

@@ -64,7 +64,8 @@ def study_plan(folder: Path, out: Console) -> None:
         f"{found['items']} items, {found['overlap']} of {found['raters']} raters each, "
         f"{found['judgements']:,} judgements\n"
         f"margin {found['margin']:g}: power {found['power']:.0%} to show that equals are not inferior; "
-        f"{found['items_needed']:,} items would be needed for the wanted power\n"
+        f"the wanted power needs {found['items_needed']:,} items, "
+        f"or {found['items_needed_if_noisy']:,} where single judgements are mostly noise\n"
         f"{found['pages_per_rater']} pages, about {found['minutes_per_rater']:.0f} minutes for each rater\n"
         f"({found['rests_on']})"
     )

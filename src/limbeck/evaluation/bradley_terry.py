@@ -14,7 +14,8 @@ from limbeck.errors import DataError
 from limbeck.evaluation.intervals import Estimate, Floats, Integers, undefined
 
 FIRST, SECOND, TIE = 0, 1, 2
-_STEPS = 100
+_NO_BOUND = "a system never won against the others, or never lost: its strength has no bound"
+_STEPS, _FURTHEST = 100, 12.0
 _NORMAL = 1.959963984540054
 
 
@@ -63,25 +64,35 @@ def davidson(comparisons: Integers, m: int) -> Strengths:
     design[rows, TIE, first] = design[rows, TIE, second] = 0.5
     if ties:
         design[:, TIE, m] = 1
-    beta = np.zeros(free)
-    for _ in range(_STEPS):
-        gradient, hessian = _slopes(design, outcome, beta, ties=ties)
-        step = np.linalg.pinv(hessian) @ gradient.sum(axis=0)
-        step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
-        beta += step
-        beta[:m] -= beta[:m].mean()
-        if np.abs(step).max() < 1e-10:
-            break
+    beta = _fit(design, outcome, m, ties=ties)
+    if beta is None:
+        return Strengths((undefined(_NO_BOUND, len(item)),) * m, reason=_NO_BOUND)
     gradient, hessian = _slopes(design, outcome, beta, ties=ties)
     _, cluster = np.unique(item, return_inverse=True)
     scores = np.zeros((cluster.max() + 1, free))
     np.add.at(scores, cluster, gradient)
-    bread = np.linalg.pinv(hessian)
+    bread = np.linalg.inv(hessian)
     groups = len(scores)
     covariance = bread @ (scores.T @ scores) @ bread * (groups / max(groups - 1, 1))
     return Strengths(
         tuple(_estimate(beta[s], covariance[s, s], groups) for s in range(m)), math.exp(beta[m]) if ties else 0.0
     )
+
+
+def _fit(design: Floats, outcome: Integers, m: int, *, ties: bool) -> Floats | None:
+    """Newton's steps to the maximum; None where it lies at infinity, as ties alone may make it."""
+    beta = np.zeros(design.shape[2])
+    for _ in range(_STEPS):
+        gradient, hessian = _slopes(design, outcome, beta, ties=ties)
+        step = np.linalg.solve(hessian, gradient.sum(axis=0))
+        step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
+        beta += step
+        beta[:m] -= beta[:m].mean()
+        if np.abs(step).max() < 1e-10:
+            return beta
+        if np.abs(beta).max() > _FURTHEST:
+            return None
+    return beta
 
 
 def _why_not(first: Integers, second: Integers, outcome: Integers, m: int) -> str | None:
@@ -95,7 +106,7 @@ def _why_not(first: Integers, second: Integers, outcome: Integers, m: int) -> st
     beats[second[outcome != FIRST], first[outcome != FIRST]] = True
     for _ in range(m):
         beats = (beats.astype(np.int64) @ beats.astype(np.int64)) > 0
-    return None if beats.all() else "a system never won against the others, or never lost: its strength has no bound"
+    return None if beats.all() else _NO_BOUND
 
 
 def _slopes(design: Floats, outcome: Integers, beta: Floats, *, ties: bool) -> tuple[Floats, Floats]:
@@ -108,6 +119,9 @@ def _slopes(design: Floats, outcome: Integers, beta: Floats, *, ties: bool) -> t
     mean = (chance[:, :, None] * design).sum(axis=1)
     gradient = design[np.arange(len(outcome)), outcome] - mean
     information = np.einsum("co,cop,coq->pq", chance, design, design) - mean.T @ mean
+    # A constant added to all strengths changes nothing; holding their sum makes the matrix invertible.
+    m = information.shape[0] - ties
+    information[:m, :m] += 1.0
     return gradient, information
 
 

@@ -14,7 +14,7 @@ from scipy.special import stdtr, stdtrit
 
 from limbeck.errors import DataError
 from limbeck.evaluation.intervals import RESAMPLES, Booleans, Estimate, Floats, undefined
-from limbeck.evaluation.power import ALPHA
+from limbeck.evaluation.power import ALPHA, POWER, items_needed
 
 ONE_RATER = "one rater: the interval speaks for this rater only"
 
@@ -117,6 +117,26 @@ def shown_by(test: NonInferiority, *, power: float, alpha: float = ALPHA) -> tup
         return None, None
     bar = float(stdtrit(degrees, 1 - alpha))
     return float(stdtr(degrees, test.margin / error - bar)), error * (bar + float(stdtrit(degrees, power)))
+
+
+def items_if_noisy(sd: float, margin: float, *, raters: int, alpha: float = ALPHA, power: float = POWER) -> int:
+    """Items for this test where all spread over items is noise of single judgements, which then counts twice.
+
+    The other end is `power.items_needed`: items differ, and the raters of an item agree. Raters who take sides cost
+    more than either, and more items do not help against them.
+
+    Args:
+        sd: standard deviation of the difference over items, above 0.
+        margin: above 0.
+        raters: how many people judge; with one there is no spread over raters.
+        alpha: one-sided type-I error.
+        power: chance to show non-inferiority of equals.
+    """
+    if raters < 2:
+        return items_needed(sd, margin, alpha=alpha, power=power)
+    degrees = 4.0 * (raters - 1)
+    wanted = (float(stdtrit(degrees, 1 - alpha)) + float(stdtrit(degrees, power))) * sd / margin
+    return max(2, math.ceil(2 * wanted**2))
 
 
 def _nothing(difference: Estimate, margin: float) -> NonInferiority:

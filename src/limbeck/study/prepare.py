@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from limbeck.errors import ConfigError, RunError
+from limbeck.evaluation.noninferiority import items_if_noisy
 from limbeck.evaluation.power import discordant_sd, items_needed, power_of
 from limbeck.study import design as designs
 from limbeck.study import file
@@ -75,6 +76,7 @@ def plan(folder: Path) -> dict[str, Any]:
         items = len(study.units())
     sd = design.spread if design.method == "scale" else discordant_sd(design.spread)
     needed = items_needed(sd, design.margin, alpha=design.alpha, power=design.power)
+    noisy = items_if_noisy(sd, design.margin, raters=design.raters, alpha=design.alpha, power=design.power)
     fixed = sum(1 for _ in design.checks) + design.repeats
     pages = math.ceil(items * design.overlap / design.raters) * (1 if design.method == "pairs" else 2) + fixed
     return {
@@ -86,11 +88,12 @@ def plan(folder: Path) -> dict[str, Any]:
         "spread": design.spread,
         "power": power_of(items, sd, design.margin, alpha=design.alpha),
         "items_needed": needed,
+        "items_needed_if_noisy": noisy,
         "pages_per_rater": pages,
         "minutes_per_rater": pages * design.seconds / 60,
         "rests_on": (
             f"a guessed spread of {design.spread:g} over items and {design.seconds:g} s a page, both in design.yaml; "
-            "raters who take sides cost power beyond this"
+            "the power is that where raters of an item agree"
         ),
         "frozen": frozen,
     }
