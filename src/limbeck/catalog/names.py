@@ -139,3 +139,31 @@ NAMES: Mapping[str, Sequence[str]] = {
     "agents.engine": tuple(ENGINES),
     "synthesis.engine": tuple(name for name in ENGINES if name != "masked"),
 }
+EXTRAS = {
+    "torch": "torch",
+    "transformers": "torch",
+    "peft": "torch",
+    "ray": "ray",
+    "pynvml": "gpu",
+    "llguidance": "grammar",
+}
+EXTRAS |= {"llama_cpp": "bench", "ctranslate2": "bench", "sklearn": "sklearn", "starlette": "web", "uvicorn": "web"}
+
+
+def resolve(reference: str) -> Any:
+    """`module:name` → the object.
+
+    Raises:
+        MissingExtra: when an optional package is not installed; the hint is the install line.
+    """
+    module, _, path = reference.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(error.name or "")
+        if extra is None:
+            raise
+        raise MissingExtra(f"{error.name} is not installed", hint=f"pip install 'limbeck[{extra}]'") from error
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found

@@ -244,3 +244,10 @@ def _parquet(path: Path, rows: Iterator[dict[str, Any]]) -> None:
 def _flush(path: Path, writer: Any, batch: list[dict[str, Any]]) -> Any:
     if writer is None:
         first = batch[0] if batch else {"id": "", "text": "", "label": "", "confidence": 0.0, "accepted": False}
+        kinds: dict[type, Any] = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+        fields = [(name, kinds.get(type(value), pa.string())) for name, value in first.items()]
+        schema = pa.schema([(name, pa.float64() if name == CLEAN else kind) for name, kind in fields])
+        writer = pq.ParquetWriter(path, schema)
+    writer.write_table(pa.Table.from_pylist(batch, schema=writer.schema))
+    batch.clear()
+    return writer
