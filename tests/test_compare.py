@@ -123,6 +123,7 @@ def _shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return Shell(monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_through_the_command_line_and_again(tmp_path: Path, shell: Shell) -> None:
     small, large = write_toy(tmp_path / "toy"), tmp_path / "toy" / "large.yaml"
     large.write_text(small.read_text())
@@ -138,6 +139,7 @@ def test_through_the_command_line_and_again(tmp_path: Path, shell: Shell) -> Non
     assert (tmp_path / "c" / "compare.html").exists()
 
 
+@pytest.mark.slow
 def test_a_key_varied(tmp_path: Path, shell: Shell) -> None:
     task = write_toy(tmp_path / "toy")
     write_script(tmp_path / "toy" / "wrong.json", ("sunny", "rainy"))
