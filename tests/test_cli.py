@@ -58,8 +58,8 @@ def test_help_has_an_example(verb: tuple[str, ...], shell: Shell) -> None:
 
 def test_the_verbs_are_those_promised() -> None:
     promised = (
-        "init doctor plan run synthesize decode status gold audit bias compare study serve report export predict models "
-        "bench"
+        "init doctor plan run synthesize decode status gold audit bias compare improve study serve report export "
+        "predict models bench"
     )
     assert set(commands.commands) == set(promised.split())
     models = commands.commands["models"]
