@@ -21,6 +21,7 @@ from limbeck.bench.command import bench
 from limbeck.catalog import INSPECT, NAMES, REPORT, Workshop, open_asker, open_student, resolve
 from limbeck.console.bias import bias
 from limbeck.console.comparison import compare
+from limbeck.console.improving import improve_
 from limbeck.console.people import audit, gold
 from limbeck.console.serving import serve
 from limbeck.console.study import study
@@ -288,6 +289,7 @@ for _name, _verb in (
     ("verify", models_verify),
 ):
     models.add_command(_verb, _name)
+commands.add_command(improve_, "improve")
 commands.add_command(models)
 commands.add_command(study)
 commands.add_command(serve)

@@ -65,9 +65,7 @@ class Agents:
 
     def workers(self, task: Task, *, test: Pool | None = None) -> list[Worker]:
         """The file's agents, or the default committee where it names none; texts of `test` are nobody's examples."""
-        kinds = {"pair": PAIR_COMMITTEE, "open": OPEN_COMMITTEE, "questions": SEVERAL_COMMITTEE}
-        usual = kinds.get(task.several.ask if task.several else task.kind, COMMITTEE)
-        sections = self._file.agents or tuple(map(AgentSection.model_validate, usual))
+        sections = self._sections(task)
         shown = any(section.examples.number for section in sections)
         avoid = {render_item(task, item) for item in test} if test is not None and shown else set[str]()
         critic = self._file.committee.critic
@@ -77,6 +75,30 @@ class Agents:
             else self.worker(task, section, i, avoid=avoid)
             for i, section in enumerate(sections)
         ]
+
+    def reinforced(self, task: Task, shown: Examples, ending: str) -> tuple[Worker, ...]:
+        """The agents that read a prompt, with these worked examples in it, under names of their own.
+
+        A critic and masked models are not among them.
+
+        Raises:
+            ConfigError: when the examples leave no room for a text.
+        """
+        critic = self._file.committee.critic
+        made = []
+        for place, section in enumerate(self._sections(task)):
+            if section.model is None or section.engine == MASKED or (critic and section.name == critic.agent):
+                continue
+            named = section.model_copy(update={"name": f"{section.name or f'agent-{place + 1}'}{ending}"})
+            engine = self._models.engine(section.engine, section.model, shown=task.show)
+            prompt = self._prompt(task, named, shown)
+            made.append(self._prompted(task, prompt, section=named, engine=engine, name=str(named.name)))
+        return tuple(made)
+
+    def _sections(self, task: Task) -> tuple[AgentSection, ...]:
+        kinds = {"pair": PAIR_COMMITTEE, "open": OPEN_COMMITTEE, "questions": SEVERAL_COMMITTEE}
+        usual = kinds.get(task.several.ask if task.several else task.kind, COMMITTEE)
+        return self._file.agents or tuple(map(AgentSection.model_validate, usual))
 
     def _critic(self, task: Task, section: AgentSection) -> Worker:
         """The agent as a critic: the same text, and whether an answer to it is right; it is shown no examples."""

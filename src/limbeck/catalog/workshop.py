@@ -43,6 +43,7 @@ from limbeck.flows.appraise import JUDGE
 from limbeck.flows.bias import bias as find_bias
 from limbeck.flows.commission import Commission
 from limbeck.flows.facts import describe
+from limbeck.flows.improvement import Effort, Improvement
 from limbeck.flows.job import Budget, Job, Notify, Schedule
 from limbeck.meter import Meter
 from limbeck.students.base import Teacher
@@ -137,12 +138,38 @@ class Workshop:
         Raises:
             LimbeckError: whatever is wrong with the task file, its data or its models.
         """
-        if (kind := self._file.task.kind.name) in ("open", "labels"):
+        return self._commission(self.job(), judge)
+
+    def improvement(self, effort: Effort) -> Improvement:
+        """All parts of the loop; those of its synthesis are made when they are asked for.
+
+        Args:
+            effort: how much is tried.
+
+        Raises:
+            LimbeckError: whatever is wrong with the task file, its data or its models.
+        """
+        if (kind := self._file.task.kind.name) not in ("label", "ordinal"):
+            raise ConfigError(
+                f"the loop serves one label for one text, and this task is of kind {kind}",
+                hint="Take another kind of task.",
+            )
+        job, named = self.job(), self._file.student.encoder
+        return Improvement(
+            job=job,
+            reinforce=lambda shown, ending: self._agents.reinforced(job.task, tuple(shown), ending),
+            commission=lambda: self._commission(job, None),
+            encoder=self._models.encoder(named) if named else None,
+            effort=effort,
+        )
+
+    def _commission(self, job: Job, judge: str | None) -> Commission:
+        file = self._file
+        if (kind := file.task.kind.name) in ("open", "labels"):
             raise ConfigError(
                 f"examples are written for one label of a list, and this task is of kind {kind}",
                 hint="Take another kind of task.",
             )
-        file, job = self._file, self.job()
         if judge in {file.synthesis.model, *(worker.model for worker in job.committee.workers)}:
             raise ConfigError(f"{judge} writes or accepts examples, so it is no judge", hint="Take another model.")
         if taken := {AUTHOR, JUDGE} & {worker.name for worker in job.committee.workers}:

@@ -6,7 +6,7 @@ Knows nothing of models, of votes or of what becomes of a text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -32,15 +32,26 @@ class Briefs:
         anchors: real items, length A.
         posterior: the committee's of each, shape [A, K].
         encoder: texts → vectors, or None: seeds are then only those used least.
+        seeds: ids of the anchors that may be seeds; None = all.
     """
 
     def __init__(
-        self, task: Task, terms: Terms, *, anchors: Sequence[Item], posterior: Floats, encoder: Encoder | None
+        self,
+        task: Task,
+        terms: Terms,
+        *,
+        anchors: Sequence[Item],
+        posterior: Floats,
+        encoder: Encoder | None,
+        seeds: Collection[str] | None = None,
     ) -> None:
         self._terms, self._anchors, self._labels = terms, anchors, task.labels
         texts = [render_item(task, item) for item in anchors]
         self._vectors: Vectors | None = None if encoder is None else encoder.encode(texts)
-        fits = [terms.words.least <= len(text.split()) <= terms.words.most for text in texts]
+        fits = [
+            terms.words.least <= len(text.split()) <= terms.words.most and (seeds is None or item.id in seeds)
+            for text, item in zip(texts, anchors, strict=True)
+        ]
         self._seeds = {
             label: _surest(posterior[:, place], posterior.argmax(axis=1) == place, np.array(fits, np.bool_), terms)
             for place, label in enumerate(task.labels)

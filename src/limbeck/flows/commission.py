@@ -66,6 +66,7 @@ class Commission:
         selector: chooses the anchors.
         terms: see there.
         seed: of everything random.
+        seeds: ids of the anchors that may be shown to the author, or None: whichever show their label surely.
     """
 
     task: Task
@@ -79,3 +80,4 @@ class Commission:
     selector: tuple[str, Selector]
     terms: Terms
     seed: int
+    seeds: frozenset[str] | None = None

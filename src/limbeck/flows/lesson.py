@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from limbeck.aggregation.answers import Answers, tabulate_answers
 from limbeck.aggregation.base import ASIDE, VoteTable, round_of, tabulate
-from limbeck.committee.base import calibrations
+from limbeck.committee.base import Kept, calibrations
 from limbeck.flows.calibrate import Reading, Terms, relabel, unseen
 from limbeck.flows.job import Job
 from limbeck.flows.several import Beliefs, believe
@@ -64,7 +64,7 @@ class Lesson:
         return gold_indices(task, told) if self.answers is None else self.answers.columns(told)
 
 
-def conclude(job: Job, ledger: Ledger, items: Sequence[str]) -> Lesson:
+def conclude(job: Job, ledger: Kept, items: Sequence[str]) -> Lesson:
     """Aggregate the committee's votes on some items, not those of people; items without any vote are left out."""
     votes = [vote for vote in ledger.votes(items=items) if not vote.of_person]
     voted = {vote.item for vote in votes if vote.label is not None and ASIDE not in vote.flags}

@@ -56,7 +56,7 @@ def synthesize(
     commission: Commission,
     folder: Path,
     *,
-    per_label: int,
+    per_label: int | Mapping[str, int],
     meter: Meter,
     fingerprint: str,
     notify: Notify = silent,
@@ -66,7 +66,7 @@ def synthesize(
     Args:
         commission: the parts.
         folder: of the ledger; made if it is not there.
-        per_label: accepted texts wanted of each label.
+        per_label: accepted texts wanted of each label, alike for all or label by label.
         meter: running.
         fingerprint: of all that must stay the same for a folder to be continued.
         notify: is told of progress.
@@ -85,7 +85,8 @@ def synthesize(
             )
         ledger.set_meta("fingerprint", fingerprint)
         try:
-            return _Synthesis(commission, ledger, meter=meter, notify=notify).run(per_label)
+            wanted = dict.fromkeys(commission.task.labels, per_label) if isinstance(per_label, int) else per_label
+            return _Synthesis(commission, ledger, meter=meter, notify=notify).run(wanted)
         finally:
             ledger.add_phases(meter.drain())
 
@@ -97,7 +98,7 @@ class _Synthesis:
         self._purse = Purse(Budget(tokens=self._terms.tokens), ledger, meter)
         self._screen = Screen(self._terms, commission.encoder, commission.author.echoes)
 
-    def run(self, per_label: int) -> str | None:
+    def run(self, wanted: Mapping[str, int]) -> str | None:
         with self._meter.phase("select"):
             anchors = self._anchors()
         if stopped := self._ask(anchors, "annotate"):
@@ -111,16 +112,21 @@ class _Synthesis:
             anchors=names,
         )
         briefs = Briefs(
-            self._task, self._terms, anchors=anchors, posterior=panel.anchors(), encoder=self._parts.encoder
+            self._task,
+            self._terms,
+            anchors=anchors,
+            posterior=panel.anchors(),
+            encoder=self._parts.encoder,
+            seeds=self._parts.seeds,
         )
         stock = self._recall(briefs)
         batch = self._unfinished(stock)
-        while missing := self._missing(stock, per_label):
+        while missing := self._missing(stock, wanted):
             if not batch:
-                if stopped := self._spent(stock, per_label):
+                if stopped := self._spent(stock, wanted):
                     return stopped
                 batch = self._write(stock, briefs, missing)
-            if stopped := self._decide(stock, batch, panel, per_label):
+            if stopped := self._decide(stock, batch, panel, wanted):
                 return stopped
             batch = []
         return None
@@ -184,16 +190,14 @@ class _Synthesis:
         first = {item.id: (item, waiting[item.id]) for item in self._ledger.items(waiting)}
         return [first[vote.item] for vote in stock.attempts if first.get(vote.item, (None, None))[1] is vote]
 
-    def _missing(self, stock: _Stock, per_label: int) -> dict[str, int]:
+    def _missing(self, stock: _Stock, wanted: Mapping[str, int]) -> dict[str, int]:
         have = stock.accepted()
-        self._notify(Progress("synthesize", sum(min(n, per_label) for n in have.values()), self._wanted(per_label)))
-        return {label: per_label - have[label] for label in self._task.labels if have[label] < per_label}
+        done = sum(min(have[label], count) for label, count in wanted.items())
+        self._notify(Progress("synthesize", done, sum(wanted.values())))
+        return {label: count - have[label] for label, count in wanted.items() if have[label] < count}
 
-    def _wanted(self, per_label: int) -> int:
-        return per_label * len(self._task.labels)
-
-    def _spent(self, stock: _Stock, per_label: int) -> str | None:
-        most = self._terms.attempts * self._wanted(per_label)
+    def _spent(self, stock: _Stock, wanted: Mapping[str, int]) -> str | None:
+        most = self._terms.attempts * sum(wanted.values())
         if len(stock.attempts) >= most:
             return f"{most:,} texts were written, which is all that synthesis.attempts allows"
         return self._purse.empty()
@@ -223,7 +227,9 @@ class _Synthesis:
             stock.attempts.append(vote)
         return written
 
-    def _decide(self, stock: _Stock, batch: Sequence[tuple[Item, Vote]], panel: Panel, per_label: int) -> str | None:
+    def _decide(
+        self, stock: _Stock, batch: Sequence[tuple[Item, Vote]], panel: Panel, wanted: Mapping[str, int]
+    ) -> str | None:
         """Accept or refuse each new text of a batch, in its order, and write that down."""
         fresh = {item.id: (item, vote) for item, vote in batch if vote.label and item.id not in stock.labels}
         asked: list[Item] = []
@@ -239,7 +245,7 @@ class _Synthesis:
             return stopped
         for item, opinion in zip(asked, panel.opinion([item.id for item in asked]) if asked else (), strict=True):
             vote = fresh[item.id][1]
-            reason = self._doubt(stock, vote, opinion, per_label)
+            reason = self._doubt(stock, vote, opinion, wanted)
             reason = reason or self._screen.refusal(self._text(item), vectors[item.id])
             stock.labels[item.id] = self._label(vote, opinion, reason)
             if reason is None:
@@ -247,13 +253,13 @@ class _Synthesis:
         self._ledger.replace_labels(stock.labels.values())
         return None
 
-    def _doubt(self, stock: _Stock, vote: Vote, opinion: np.ndarray, per_label: int) -> str | None:
-        wanted = self._task.labels.index(str(vote.label))
-        if opinion.argmax() != wanted:
+    def _doubt(self, stock: _Stock, vote: Vote, opinion: np.ndarray, wanted: Mapping[str, int]) -> str | None:
+        meant = self._task.labels.index(str(vote.label))
+        if opinion.argmax() != meant:
             return DISAGREES
-        if opinion[wanted] < self._terms.accept:
+        if opinion[meant] < self._terms.accept:
             return DOUBTS
-        return SURPLUS if stock.accepted()[str(vote.label)] >= per_label else None
+        return SURPLUS if stock.accepted()[str(vote.label)] >= wanted.get(str(vote.label), 0) else None
 
     def _label(self, vote: Vote, opinion: np.ndarray | None, reason: str | None) -> Label:
         count = len(self._task.labels)

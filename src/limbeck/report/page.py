@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from limbeck.errors import RunError
-from limbeck.report import audit, charts, fairness, gold, scores, sections, words
+from limbeck.report import audit, charts, fairness, gold, loop, scores, sections, words
 from limbeck.report.cards import cards
 from limbeck.report.safety import cut, without_traces
 from limbeck.report.shape import Metrics, understood
@@ -26,7 +26,7 @@ from limbeck.report.svg import plain_style
 from limbeck.report.tables import Table, groups
 
 # What other verbs leave beside metrics.json → the verb.
-BESIDE = {"audit": "audit", "gold": "run", "bias": "bias", "slices": "report --slice"}
+BESIDE = {"audit": "audit", "gold": "run", "bias": "bias", "slices": "report --slice", "improve": "improve"}
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -94,6 +94,7 @@ def render(metrics: Mapping[str, Any]) -> str:
             "stability": charts.stability_curve(known),
             **charts.reliability_pair(known),
             "coverage": charts.coverage(known),
+            "steps": loop.chart(known.improve),
         }
     slices = [fairness.parts(column) for column in known.slices.columns] if known.slices else []
     told = {"charts": drawn, "tables": _tables(known), "slices": slices, "cards": cards(known)}
@@ -115,6 +116,7 @@ def _tables(m: Metrics) -> dict[str, Table | None]:
         "gold": gold.trials(m.gold),
         "gold_agents": gold.agents(m.gold),
         "audit": audit.shares(m.audit),
+        "steps": loop.steps(m.improve),
         "bias": fairness.changes(m.bias),
         "agents": sections.agents(m),
         "plan": sections.plan(m),

@@ -17,6 +17,7 @@ from limbeck.report.clean import CleanPart, NoisePart
 from limbeck.report.costs import ResourcesPart
 from limbeck.report.fairness import BiasPart, SlicesPart
 from limbeck.report.gold import CalibrationPart
+from limbeck.report.loop import ImprovePart
 from limbeck.report.plan import PlanPart
 from limbeck.report.safety import all_visible
 
@@ -264,6 +265,7 @@ class Metrics(Block):
     audit: AuditPart | None = None  # of audit.json, where there is one
     bias: BiasPart | None = None  # likewise
     slices: SlicesPart | None = None  # likewise
+    improve: ImprovePart | None = None  # of improve.json, likewise
 
 
 def understood(metrics: Mapping[str, Any]) -> Metrics:
